@@ -1,0 +1,244 @@
+package hosting
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// Optional abilities: what only some providers can do. Programs do not assert
+// for these interfaces; they call the function of the same name, which works
+// with any provider and returns reason Unsupported where the ability is
+// missing. Providers and decorators implement the interfaces.
+
+// LogStreamer is the ability to follow logs.
+type LogStreamer interface {
+	// StreamLogs yields log entries as they come, beginning with what
+	// GetLogs would return for the same options. Nothing happens until the
+	// result is ranged over. An error that is not nil comes last, and once. It
+	// ends without one when ctx is cancelled, or when nothing can follow.
+	StreamLogs(ctx context.Context, instanceID string, options LogQueryOptions) iter.Seq2[LogEntry, error]
+}
+
+// StreamLogs follows the logs of an instance, see [LogStreamer].
+func StreamLogs(ctx context.Context, p CloudHostingProvider, instanceID string, options LogQueryOptions) iter.Seq2[LogEntry, error] {
+	if s, ok := p.(LogStreamer); ok {
+		return s.StreamLogs(ctx, instanceID, options)
+	}
+	return func(yield func(LogEntry, error) bool) {
+		yield(LogEntry{}, missing(p, LogsFailed, "following logs"))
+	}
+}
+
+// ChangeType says what an InstanceChange tells.
+type ChangeType string
+
+// The types of InstanceChange.
+const (
+	ChangeState   ChangeType = "state"   // an instance as it is; sent for each at first, and on each change
+	ChangeSynced  ChangeType = "synced"  // all instances that existed at first have been sent; once
+	ChangeDeleted ChangeType = "deleted" // an instance is gone; Instance is what was last known
+)
+
+// InstanceChange is one message of a watch.
+type InstanceChange struct {
+	Type     ChangeType    `json:"type"`
+	Instance CloudInstance `json:"instance,omitzero"`
+}
+
+// InstanceWatcher is the ability to tell what changes.
+type InstanceWatcher interface {
+	// WatchInstances yields all instances, then ChangeSynced, then what
+	// changes. It is level-triggered: states in between may be left out, the
+	// last one never is. It cannot resume; watch again instead. Errors and the
+	// end are as for StreamLogs.
+	WatchInstances(ctx context.Context) iter.Seq2[InstanceChange, error]
+}
+
+// WatchInstances watches the instances of p, see [InstanceWatcher].
+func WatchInstances(ctx context.Context, p CloudHostingProvider) iter.Seq2[InstanceChange, error] {
+	if w, ok := p.(InstanceWatcher); ok {
+		return w.WatchInstances(ctx)
+	}
+	return func(yield func(InstanceChange, error) bool) {
+		yield(InstanceChange{}, missing(p, ListFailed, "watching instances"))
+	}
+}
+
+// InstanceApplier is the ability to change the configuration of an instance.
+type InstanceApplier interface {
+	// ApplyInstance creates the instance, or changes it to the configuration.
+	// What cannot be changed is Unsupported, naming the field.
+	ApplyInstance(ctx context.Context, config CloudHostingConfig) (CloudInstance, error)
+}
+
+// ApplyInstance creates or changes an instance, see [InstanceApplier].
+func ApplyInstance(ctx context.Context, p CloudHostingProvider, config CloudHostingConfig) (CloudInstance, error) {
+	if a, ok := p.(InstanceApplier); ok {
+		return a.ApplyInstance(ctx, config)
+	}
+	return CloudInstance{}, missing(p, UpdateFailed, "applying a configuration")
+}
+
+// InstancePlan is what ApplyInstance would do.
+type InstancePlan struct {
+	// Changes are the differences to what runs, for people, one per line.
+	Changes []string `json:"changes"`
+	// Restarts tells that running replicas would be replaced.
+	Restarts bool `json:"restarts"`
+	// Objections are the platform's reasons to refuse it.
+	Objections []string `json:"objections,omitempty"`
+	// Cost is what it would cost; nil if that is not known.
+	Cost *CostEstimate `json:"cost,omitempty"`
+}
+
+// InstancePlanner is the ability to tell beforehand.
+type InstancePlanner interface {
+	// PlanInstance tells what ApplyInstance would do. It changes nothing.
+	PlanInstance(ctx context.Context, config CloudHostingConfig) (InstancePlan, error)
+}
+
+// PlanInstance tells what ApplyInstance would do, see [InstancePlanner].
+func PlanInstance(ctx context.Context, p CloudHostingProvider, config CloudHostingConfig) (InstancePlan, error) {
+	if a, ok := p.(InstancePlanner); ok {
+		return a.PlanInstance(ctx, config)
+	}
+	return InstancePlan{}, missing(p, UpdateFailed, "planning")
+}
+
+// InstanceRevision is a configuration that an instance had.
+type InstanceRevision struct {
+	// Revision counts from 1.
+	Revision  int                `json:"revision"`
+	CreatedAt Time               `json:"createdAt"`
+	Config    CloudHostingConfig `json:"config"`
+}
+
+// Rollbacker is the ability to go back to an earlier configuration.
+type Rollbacker interface {
+	// ListRevisions returns the configurations that are kept, newest first.
+	ListRevisions(ctx context.Context, instanceID string) ([]InstanceRevision, error)
+	// RollbackInstance applies an earlier configuration; revision 0 is the one
+	// before the current.
+	RollbackInstance(ctx context.Context, instanceID string, revision int) (CloudInstance, error)
+}
+
+// ListRevisions returns earlier configurations, see [Rollbacker].
+func ListRevisions(ctx context.Context, p CloudHostingProvider, instanceID string) ([]InstanceRevision, error) {
+	if r, ok := p.(Rollbacker); ok {
+		return r.ListRevisions(ctx, instanceID)
+	}
+	return nil, missing(p, GetFailed, "listing revisions")
+}
+
+// RollbackInstance goes back to an earlier configuration, see [Rollbacker].
+func RollbackInstance(ctx context.Context, p CloudHostingProvider, instanceID string, revision int) (CloudInstance, error) {
+	if r, ok := p.(Rollbacker); ok {
+		return r.RollbackInstance(ctx, instanceID, revision)
+	}
+	return CloudInstance{}, missing(p, UpdateFailed, "rolling back")
+}
+
+// JobRunner is the ability to run a cronjob outside its schedule.
+type JobRunner interface {
+	// RunNow starts a run of a cronjob at once.
+	RunNow(ctx context.Context, instanceID string) error
+}
+
+// RunNow runs a cronjob at once, see [JobRunner].
+func RunNow(ctx context.Context, p CloudHostingProvider, instanceID string) error {
+	if r, ok := p.(JobRunner); ok {
+		return r.RunNow(ctx, instanceID)
+	}
+	return missing(p, StartFailed, "running a cronjob now")
+}
+
+// EventRecorder is the ability to add events of one's own.
+type EventRecorder interface {
+	// RecordEvent adds an event, so that GetEvents returns it. EventID and a
+	// zero Timestamp are filled in.
+	RecordEvent(ctx context.Context, instanceID string, event InstanceEvent) error
+}
+
+// RecordEvent adds an event to an instance, see [EventRecorder].
+func RecordEvent(ctx context.Context, p CloudHostingProvider, instanceID string, event InstanceEvent) error {
+	if r, ok := p.(EventRecorder); ok {
+		return r.RecordEvent(ctx, instanceID, event)
+	}
+	return missing(p, EventsFailed, "recording events")
+}
+
+// Capability is something that a provider may or may not be able to do.
+type Capability string
+
+// The capabilities. Creating, listing, reading and deleting instances is what
+// every provider can do.
+const (
+	CanStop            Capability = "stop" // StopInstance and StartInstance
+	CanRestart         Capability = "restart"
+	CanScale           Capability = "scale"
+	CanAutoscale       Capability = "autoscale" // ScaleConfig with a target
+	CanUpdateResources Capability = "updateResources"
+	CanMetrics         Capability = "metrics" // CPU and memory
+	CanNetworkMetrics  Capability = "networkMetrics"
+	CanDiskMetrics     Capability = "diskMetrics"
+	CanLogs            Capability = "logs"
+	CanStreamLogs      Capability = "streamLogs"
+	CanEvents          Capability = "events"
+	CanRecordEvent     Capability = "recordEvent"
+	CanEndpoint        Capability = "endpoint"
+	CanIngress         Capability = "ingress"
+	CanHealthCheck     Capability = "healthCheck" // ContainerConfig.HealthCheck
+	CanSecretEnv       Capability = "secretEnv"
+	CanMountVolumes    Capability = "volumeMounts" // ContainerConfig.VolumeMounts
+	CanEstimateCost    Capability = "estimateCost"
+	CanActualCost      Capability = "actualCost"
+	CanWatch           Capability = "watch"
+	CanApply           Capability = "apply"
+	CanPlan            Capability = "plan"
+	CanRollback        Capability = "rollback"
+	CanRunNow          Capability = "runNow"
+)
+
+// AllCapabilities returns every capability, in the order of documentation.
+func AllCapabilities() []Capability {
+	return []Capability{
+		CanStop, CanRestart, CanScale, CanAutoscale, CanUpdateResources,
+		CanMetrics, CanNetworkMetrics, CanDiskMetrics, CanLogs, CanStreamLogs, CanEvents, CanRecordEvent,
+		CanEndpoint, CanIngress, CanHealthCheck, CanSecretEnv, CanMountVolumes,
+		CanEstimateCost, CanActualCost, CanWatch, CanApply, CanPlan, CanRollback, CanRunNow,
+	}
+}
+
+// Support says whether something is supported.
+type Support struct {
+	Supported bool `json:"supported"`
+	// Note says why not, or under which condition.
+	Note string `json:"note,omitempty"`
+}
+
+// CapabilitySet says what is supported. What is not in it is not.
+type CapabilitySet map[Capability]Support
+
+// Has tells whether c is supported.
+func (s CapabilitySet) Has(c Capability) bool { return s[c].Supported }
+
+// CapabilityReporter is the ability to tell what is possible.
+type CapabilityReporter interface {
+	// Capabilities returns what can be done with instances of a type in a
+	// region. An unknown region or type is an InvalidArgument.
+	Capabilities(ctx context.Context, region, instanceType string) (CapabilitySet, error)
+}
+
+// Capabilities returns what p can do, see [CapabilityReporter].
+func Capabilities(ctx context.Context, p CloudHostingProvider, region, instanceType string) (CapabilitySet, error) {
+	if r, ok := p.(CapabilityReporter); ok {
+		return r.Capabilities(ctx, region, instanceType)
+	}
+	return nil, missing(p, GetFailed, "reporting capabilities")
+}
+
+func missing(p CloudHostingProvider, code Code, what string) error {
+	return &Error{Provider: p.ProviderName(), Code: code, Reason: Unsupported,
+		Message: fmt.Sprintf("%s is not supported by provider %q", what, p.ProviderName())}
+}

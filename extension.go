@@ -1,0 +1,343 @@
+package hosting
+
+import "context"
+
+// HostingExtensionSdkAdapter is what the protocol offers beyond running
+// instances. All methods may be called concurrently; errors are of type
+// [*Error].
+type HostingExtensionSdkAdapter interface {
+	AutoScaler
+	ServiceDiscovery
+	VolumeManager
+	CompatibilityChecker
+
+	// IsAvailable tells whether the extension can be used now.
+	IsAvailable(ctx context.Context) bool
+}
+
+// AutoScaler manages the policies that change replicas by measured load. An
+// instance has at most one policy. A policy that does not exist gives code
+// [PolicyNotFound].
+type AutoScaler interface {
+	// GetAutoScalePolicy returns the policy of an instance.
+	GetAutoScalePolicy(ctx context.Context, instanceID string) (AutoScalePolicy, error)
+	// GetAutoScalePolicyByID returns a policy by its own id.
+	GetAutoScalePolicyByID(ctx context.Context, policyID string) (AutoScalePolicy, error)
+	// ListAutoScalePolicies returns all policies, sorted by id.
+	ListAutoScalePolicies(ctx context.Context) ([]AutoScalePolicy, error)
+	// CreateAutoScalePolicy returns the policy with its id. A second policy
+	// for an instance is AlreadyExists.
+	CreateAutoScalePolicy(ctx context.Context, policy AutoScalePolicy) (AutoScalePolicy, error)
+	// UpdateAutoScalePolicy replaces a policy and returns it.
+	UpdateAutoScalePolicy(ctx context.Context, policyID string, policy AutoScalePolicy) (AutoScalePolicy, error)
+	// DeleteAutoScalePolicy removes a policy; the replicas stay as they are.
+	DeleteAutoScalePolicy(ctx context.Context, policyID string) error
+	// EnableAutoScalePolicy makes a policy act.
+	EnableAutoScalePolicy(ctx context.Context, policyID string) error
+	// DisableAutoScalePolicy stops a policy from acting; it is kept.
+	DisableAutoScalePolicy(ctx context.Context, policyID string) error
+}
+
+// ServiceDiscovery makes instances findable by name. A service that does not
+// exist gives code [ServiceNotFound].
+type ServiceDiscovery interface {
+	// RegisterService registers a service of an instance and returns it with
+	// its id.
+	RegisterService(ctx context.Context, instanceID string, service ServiceRegistration) (ServiceRegistration, error)
+	// UnregisterService removes a registration; the instance stays.
+	UnregisterService(ctx context.Context, serviceID string) error
+	// GetService returns one service.
+	GetService(ctx context.Context, serviceID string) (ServiceRegistration, error)
+	// GetServicesByInstance returns the services of an instance, sorted by id.
+	GetServicesByInstance(ctx context.Context, instanceID string) ([]ServiceRegistration, error)
+	// DiscoverService returns the services with this name or alias, sorted by
+	// id; none is an empty list.
+	DiscoverService(ctx context.Context, serviceName string) ([]ServiceRegistration, error)
+	// ListServices returns all services, sorted by id.
+	ListServices(ctx context.Context) ([]ServiceRegistration, error)
+}
+
+// VolumeManager manages storage that outlives instances. A volume that does
+// not exist gives code [VolumeNotFound].
+type VolumeManager interface {
+	// CreateVolume creates a volume and returns it with its id. The same
+	// volume again is returned as it is; another of its name is AlreadyExists.
+	CreateVolume(ctx context.Context, volume Volume) (Volume, error)
+	// GetVolume returns one volume.
+	GetVolume(ctx context.Context, volumeID string) (Volume, error)
+	// DeleteVolume deletes a volume and its data. A mounted one is a Conflict.
+	DeleteVolume(ctx context.Context, volumeID string) error
+	// MountVolume makes a volume visible in an instance, whose replicas are
+	// replaced for it.
+	MountVolume(ctx context.Context, volumeID, instanceID, mountPath string, readOnly bool) error
+	// UnmountVolume ends all mounts of a volume in an instance.
+	UnmountVolume(ctx context.Context, volumeID, instanceID string) error
+	// ListVolumes returns all volumes, sorted by id.
+	ListVolumes(ctx context.Context) ([]Volume, error)
+}
+
+// CompatibilityChecker tells whether a skill can be hosted.
+type CompatibilityChecker interface {
+	// CheckCompatibility checks the skill against the platform.
+	CheckCompatibility(ctx context.Context, skillID string) (HostingCompatibility, error)
+}
+
+// AutoScalePolicy says when an instance gets more or fewer replicas.
+type AutoScalePolicy struct {
+	PolicyID   string `json:"policyId"`
+	InstanceID string `json:"instanceId"`
+	Name       string `json:"name"`
+	Enabled    bool   `json:"enabled"`
+
+	MinReplicas int `json:"minReplicas"`
+	MaxReplicas int `json:"maxReplicas"`
+
+	ScaleUpRules   []ScaleRule `json:"scaleUpRules,omitempty"`
+	ScaleDownRules []ScaleRule `json:"scaleDownRules,omitempty"`
+
+	// CooldownPeriod is how long nothing changes after a change.
+	CooldownPeriod Duration `json:"cooldownPeriod"`
+	// StabilizationWindow is how far back the highest recommendation counts
+	// when scaling down.
+	StabilizationWindow Duration `json:"stabilizationWindow"`
+}
+
+// ScaleRule is one condition of a policy.
+type ScaleRule struct {
+	// MetricType is "resource", "custom" or "external".
+	MetricType string `json:"metricType"`
+	// MetricName is, for a resource, "cpu_usage", "memory_usage",
+	// "network_in" or "network_out".
+	MetricName string  `json:"metricName"`
+	Threshold  float64 `json:"threshold"`
+	// Comparison is ">", ">=", "<" or "<=".
+	Comparison string `json:"comparison"`
+	// StepSize is how many replicas to add or remove.
+	StepSize int `json:"stepSize"`
+	// EvaluationPeriod is how long the condition must hold.
+	EvaluationPeriod Duration `json:"evaluationPeriod"`
+}
+
+// ServiceRegistration is a service that can be found by name.
+type ServiceRegistration struct {
+	ServiceID   string `json:"serviceId"`
+	InstanceID  string `json:"instanceId"`
+	ServiceName string `json:"serviceName"`
+	// Endpoint is a URL that reaches the service from inside the platform.
+	Endpoint string `json:"endpoint"`
+	// Protocol is "http", "https", "grpc" or "tcp".
+	Protocol string   `json:"protocol"`
+	Host     string   `json:"host"`
+	Port     int      `json:"port"`
+	Status   string   `json:"status"`
+	Aliases  []string `json:"aliases,omitempty"`
+
+	LoadBalancer *LoadBalancerConfig `json:"loadBalancer,omitempty"`
+	// Addresses are the replicas behind the service.
+	Addresses []ServiceAddress `json:"addresses,omitempty"`
+}
+
+// LoadBalancerConfig is how a caller spreads requests over the addresses.
+type LoadBalancerConfig struct {
+	// Strategy is "round-robin", "random" or "least-connections".
+	Strategy            string   `json:"strategy"`
+	HealthCheckInterval Duration `json:"healthCheckInterval,omitzero"`
+	HealthCheckTimeout  Duration `json:"healthCheckTimeout,omitzero"`
+	HealthCheckPath     string   `json:"healthCheckPath,omitempty"`
+}
+
+// ServiceAddress is one replica behind a service.
+type ServiceAddress struct {
+	Host  string `json:"host"`
+	Port  int    `json:"port"`
+	Ready bool   `json:"ready"`
+}
+
+// The access modes of a volume.
+const (
+	ReadWriteOnce    = "ReadWriteOnce"    // read and written by one node
+	ReadOnlyMany     = "ReadOnlyMany"     // read by many nodes
+	ReadWriteMany    = "ReadWriteMany"    // read and written by many nodes
+	ReadWriteOncePod = "ReadWriteOncePod" // read and written by one replica
+)
+
+// The statuses of a volume.
+const (
+	VolumeStatusCreating  = "creating"
+	VolumeStatusAvailable = "available"
+	VolumeStatusInUse     = "in-use"
+	VolumeStatusDeleting  = "deleting"
+	VolumeStatusFailed    = "failed"
+)
+
+// Volume is storage that outlives instances.
+type Volume struct {
+	VolumeID string `json:"volumeId"`
+	// Name follows the rules of instance names.
+	Name string `json:"name"`
+	// Type is a portable class: "standard", "ssd" or "shared". StorageClass
+	// is the platform's own, and wins.
+	Type         string `json:"type,omitempty"`
+	StorageClass string `json:"storageClass,omitempty"`
+	// Size is in bytes.
+	Size int64 `json:"size"`
+	// AccessMode is ReadWriteOnce and so on; ReadWriteOnce if empty.
+	AccessMode string `json:"accessMode,omitempty"`
+	Status     string `json:"status,omitempty"`
+	// InstanceID, MountPath and ReadOnly are those of the first mount.
+	InstanceID string `json:"instanceId,omitempty"`
+	MountPath  string `json:"mountPath,omitempty"`
+	ReadOnly   bool   `json:"readOnly,omitempty"`
+	CreatedAt  Time   `json:"createdAt,omitzero"`
+
+	// Provider, Region and Mounts are additions to the protocol.
+	Provider string `json:"provider,omitempty"`
+	Region   string `json:"region,omitempty"`
+	// Mounts are all mounts, in the order they were made.
+	Mounts []Mount `json:"mounts,omitempty"`
+}
+
+// Mount is one mount of a volume.
+type Mount struct {
+	InstanceID string `json:"instanceId"`
+	MountPath  string `json:"mountPath"`
+	ReadOnly   bool   `json:"readOnly,omitempty"`
+	SubPath    string `json:"subPath,omitempty"`
+}
+
+// HostingCompatibility is the answer of CheckCompatibility.
+type HostingCompatibility struct {
+	SkillID   string `json:"skillId"`
+	SkillName string `json:"skillName"`
+	SkillType string `json:"skillType"`
+	// CompatibilityScore is 0 to 100, computed from the checks.
+	CompatibilityScore int                  `json:"compatibilityScore"`
+	Recommendation     string               `json:"recommendation"`
+	Checks             []CompatibilityCheck `json:"checks"`
+	Issues             []string             `json:"issues"`
+	Suggestions        []string             `json:"suggestions"`
+}
+
+// CompatibilityCheck is one thing that was looked at.
+type CompatibilityCheck struct {
+	Name string `json:"name"`
+	// Status is "pass", "warning" or "fail".
+	Status   string `json:"status"`
+	Message  string `json:"message"`
+	Required bool   `json:"required"`
+}
+
+// UnimplementedAdapter answers every call with reason [Unsupported]. Embed it
+// in an adapter of your own, so that it still compiles when the protocol grows
+// a method.
+type UnimplementedAdapter struct{}
+
+var _ HostingExtensionSdkAdapter = UnimplementedAdapter{}
+
+// IsAvailable returns false.
+func (UnimplementedAdapter) IsAvailable(context.Context) bool { return false }
+
+// GetAutoScalePolicy is not supported.
+func (UnimplementedAdapter) GetAutoScalePolicy(context.Context, string) (AutoScalePolicy, error) {
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, "GetAutoScalePolicy")
+}
+
+// GetAutoScalePolicyByID is not supported.
+func (UnimplementedAdapter) GetAutoScalePolicyByID(context.Context, string) (AutoScalePolicy, error) {
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, "GetAutoScalePolicyByID")
+}
+
+// ListAutoScalePolicies is not supported.
+func (UnimplementedAdapter) ListAutoScalePolicies(context.Context) ([]AutoScalePolicy, error) {
+	return nil, unimplemented(PolicyFailed, "ListAutoScalePolicies")
+}
+
+// CreateAutoScalePolicy is not supported.
+func (UnimplementedAdapter) CreateAutoScalePolicy(context.Context, AutoScalePolicy) (AutoScalePolicy, error) {
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, "CreateAutoScalePolicy")
+}
+
+// UpdateAutoScalePolicy is not supported.
+func (UnimplementedAdapter) UpdateAutoScalePolicy(context.Context, string, AutoScalePolicy) (AutoScalePolicy, error) {
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, "UpdateAutoScalePolicy")
+}
+
+// DeleteAutoScalePolicy is not supported.
+func (UnimplementedAdapter) DeleteAutoScalePolicy(context.Context, string) error {
+	return unimplemented(PolicyFailed, "DeleteAutoScalePolicy")
+}
+
+// EnableAutoScalePolicy is not supported.
+func (UnimplementedAdapter) EnableAutoScalePolicy(context.Context, string) error {
+	return unimplemented(PolicyFailed, "EnableAutoScalePolicy")
+}
+
+// DisableAutoScalePolicy is not supported.
+func (UnimplementedAdapter) DisableAutoScalePolicy(context.Context, string) error {
+	return unimplemented(PolicyFailed, "DisableAutoScalePolicy")
+}
+
+// RegisterService is not supported.
+func (UnimplementedAdapter) RegisterService(context.Context, string, ServiceRegistration) (ServiceRegistration, error) {
+	return ServiceRegistration{}, unimplemented(ServiceFailed, "RegisterService")
+}
+
+// UnregisterService is not supported.
+func (UnimplementedAdapter) UnregisterService(context.Context, string) error {
+	return unimplemented(ServiceFailed, "UnregisterService")
+}
+
+// GetService is not supported.
+func (UnimplementedAdapter) GetService(context.Context, string) (ServiceRegistration, error) {
+	return ServiceRegistration{}, unimplemented(ServiceFailed, "GetService")
+}
+
+// GetServicesByInstance is not supported.
+func (UnimplementedAdapter) GetServicesByInstance(context.Context, string) ([]ServiceRegistration, error) {
+	return nil, unimplemented(ServiceFailed, "GetServicesByInstance")
+}
+
+// DiscoverService is not supported.
+func (UnimplementedAdapter) DiscoverService(context.Context, string) ([]ServiceRegistration, error) {
+	return nil, unimplemented(ServiceFailed, "DiscoverService")
+}
+
+// ListServices is not supported.
+func (UnimplementedAdapter) ListServices(context.Context) ([]ServiceRegistration, error) {
+	return nil, unimplemented(ServiceFailed, "ListServices")
+}
+
+// CreateVolume is not supported.
+func (UnimplementedAdapter) CreateVolume(context.Context, Volume) (Volume, error) {
+	return Volume{}, unimplemented(VolumeFailed, "CreateVolume")
+}
+
+// GetVolume is not supported.
+func (UnimplementedAdapter) GetVolume(context.Context, string) (Volume, error) {
+	return Volume{}, unimplemented(VolumeFailed, "GetVolume")
+}
+
+// DeleteVolume is not supported.
+func (UnimplementedAdapter) DeleteVolume(context.Context, string) error {
+	return unimplemented(VolumeFailed, "DeleteVolume")
+}
+
+// MountVolume is not supported.
+func (UnimplementedAdapter) MountVolume(context.Context, string, string, string, bool) error {
+	return unimplemented(VolumeFailed, "MountVolume")
+}
+
+// UnmountVolume is not supported.
+func (UnimplementedAdapter) UnmountVolume(context.Context, string, string) error {
+	return unimplemented(VolumeFailed, "UnmountVolume")
+}
+
+// ListVolumes is not supported.
+func (UnimplementedAdapter) ListVolumes(context.Context) ([]Volume, error) {
+	return nil, unimplemented(VolumeFailed, "ListVolumes")
+}
+
+// CheckCompatibility is not supported.
+func (UnimplementedAdapter) CheckCompatibility(context.Context, string) (HostingCompatibility, error) {
+	return HostingCompatibility{}, unimplemented(CompatibilityFailed, "CheckCompatibility")
+}

@@ -1,0 +1,89 @@
+package hosting
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+)
+
+// Validate tells all that is wrong with a volume to be created, as
+// [FieldErrors].
+func (volume Volume) Validate() error {
+	c := newChecker()
+	c.at("name").add(checkName(volume.Name))
+	if volume.Region != "" {
+		c.at("region").add(checkLabel("", volume.Region))
+	}
+	c.at("type").oneOf(cmp.Or(volume.Type, "standard"), "standard", "ssd", "shared")
+	c.at("size").require(volume.Size > 0 && volume.Size <= 1<<60, volume.Size, "bytes, 1 to 2^60")
+	c.at("accessMode").oneOf(cmp.Or(volume.AccessMode, ReadWriteOnce), ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod)
+	if volume.StorageClass != "" {
+		c.at("storageClass").require(isSubdomain(volume.StorageClass), volume.StorageClass, "the name of a storage class: DNS labels joined by dots")
+	}
+	return c.done()
+}
+
+// ValidateMountPath tells whether a volume may be mounted at mountPath.
+func ValidateMountPath(mountPath string) error {
+	c := newChecker()
+	c.at("mountPath").require(isMountPath(mountPath), mountPath, "a clean absolute path other than /, without ':'")
+	return c.done()
+}
+
+// Validate tells all that is wrong with a policy to be created, as
+// [FieldErrors].
+func (policy AutoScalePolicy) Validate() error {
+	c := newChecker()
+	if _, err := ParseID(policy.InstanceID); err != nil {
+		c.at("instanceId").require(false, policy.InstanceID, "an instance id, <region>.<type>.<name>")
+	}
+	c.at("name").add(checkName(policy.Name))
+	c.at("minReplicas").require(policy.MinReplicas >= 1, policy.MinReplicas, "1 or more")
+	validateCount(c.at("maxReplicas"), policy.MaxReplicas)
+	c.at("maxReplicas").require(policy.MaxReplicas >= policy.MinReplicas, policy.MaxReplicas,
+		fmt.Sprintf("at least minReplicas, %d", policy.MinReplicas))
+	c.at("scaleUpRules").require(len(policy.ScaleUpRules)+len(policy.ScaleDownRules) > 0, "empty", "at least one rule, up or down")
+	for i, rule := range policy.ScaleUpRules {
+		rule.validate(c.at("scaleUpRules[%d]", i))
+	}
+	for i, rule := range policy.ScaleDownRules {
+		rule.validate(c.at("scaleDownRules[%d]", i))
+	}
+	c.at("cooldownPeriod").require(policy.CooldownPeriod >= 0, policy.CooldownPeriod, "0 or more")
+	c.at("stabilizationWindow").require(policy.StabilizationWindow >= 0, policy.StabilizationWindow, "0 or more")
+	return c.done()
+}
+
+func (rule ScaleRule) validate(c checker) {
+	c.at(".metricType").oneOf(rule.MetricType, "resource", "custom", "external")
+	if rule.MetricType == "resource" {
+		c.at(".metricName").oneOf(rule.MetricName, "cpu_usage", "memory_usage", "network_in", "network_out")
+	} else {
+		c.at(".metricName").require(rule.MetricName != "", rule.MetricName, "the name of a metric")
+	}
+	c.at(".threshold").require(!math.IsNaN(rule.Threshold) && !math.IsInf(rule.Threshold, 0), rule.Threshold, "a finite number")
+	c.at(".comparison").oneOf(rule.Comparison, ">", ">=", "<", "<=")
+	c.at(".stepSize").require(rule.StepSize >= 1 && rule.StepSize <= maxCount, rule.StepSize, "1 to 100000")
+	c.at(".evaluationPeriod").require(rule.EvaluationPeriod >= 0, rule.EvaluationPeriod, "0 or more")
+}
+
+// Validate tells all that is wrong with a service to be registered, as
+// [FieldErrors].
+func (service ServiceRegistration) Validate() error {
+	c := newChecker()
+	c.at("serviceName").add(checkName(service.ServiceName))
+	c.at("protocol").oneOf(cmp.Or(service.Protocol, "http"), "http", "https", "grpc", "tcp")
+	validatePort(c.at("port"), service.Port)
+	seen := map[string]bool{service.ServiceName: true}
+	for i, alias := range service.Aliases {
+		c.at("aliases[%d]", i).add(checkName(alias))
+		c.at("aliases[%d]", i).require(!seen[alias], alias, "each name once")
+		seen[alias] = true
+	}
+	if balancer := service.LoadBalancer; balancer != nil {
+		c.at("loadBalancer.strategy").oneOf(cmp.Or(balancer.Strategy, "round-robin"), "round-robin", "random", "least-connections")
+		c.at("loadBalancer.healthCheckInterval").require(balancer.HealthCheckInterval >= 0, balancer.HealthCheckInterval, "0 or more")
+		c.at("loadBalancer.healthCheckTimeout").require(balancer.HealthCheckTimeout >= 0, balancer.HealthCheckTimeout, "0 or more")
+	}
+	return c.done()
+}

@@ -1,0 +1,114 @@
+package hosting
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// DefaultWaitInterval is the time between two looks of WaitForStatus.
+const DefaultWaitInterval = time.Second
+
+// WaitOptions changes how the Wait functions wait. The zero value is ready to
+// use.
+type WaitOptions struct {
+	// Interval is the time between two looks; DefaultWaitInterval if zero.
+	Interval time.Duration
+	// OnProgress is called with what each look found, from the waiting
+	// goroutine.
+	OnProgress func(CloudInstance)
+	// FailureGrace is how long to keep waiting while the instance is failed:
+	// some failures heal, such as a registry that was away. Zero gives up at
+	// the first look that finds it failed.
+	FailureGrace time.Duration
+}
+
+// WaitForStatus blocks until the instance has one of the statuses, and returns
+// it. It gives up with an error that says why when ctx ends, when the instance
+// has failed (code StartFailed, reason Unavailable, unless StatusFailed is
+// wanted), and when it is gone or on its way out. Looks that fail with reason
+// Unavailable or RateLimited are repeated.
+//
+// The instance that is returned with an error is the last one seen.
+func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions, want ...Status) (CloudInstance, error) {
+	var last CloudInstance
+	var failedSince time.Time
+	err := poll(ctx, p, instanceID, options, func(instance CloudInstance, err error) (bool, error) {
+		if err != nil {
+			return false, err
+		}
+		last = instance
+		if slices.Contains(want, instance.Status) {
+			return true, nil
+		}
+		switch instance.Status {
+		case StatusTerminating:
+			return false, waitError(p, instance, Conflict, "is being deleted")
+		case StatusFailed:
+			if failedSince.IsZero() {
+				failedSince = time.Now()
+			}
+			if time.Since(failedSince) >= options.FailureGrace {
+				return false, waitError(p, instance, Unavailable, "has failed")
+			}
+		default:
+			failedSince = time.Time{}
+		}
+		return false, nil
+	})
+	if ctxErr := ctx.Err(); ctxErr != nil && ReasonOf(err) == ReasonOf(ctxErr) && last.ID != "" {
+		waited := waitError(p, last, ReasonOf(ctxErr), fmt.Sprintf("is %s, waiting for %v", last.Status, want))
+		waited.Err = ctxErr
+		return last, waited
+	}
+	return last, err
+}
+
+// WaitForDeletion blocks until the instance no longer exists.
+func WaitForDeletion(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions) error {
+	return poll(ctx, p, instanceID, options, func(_ CloudInstance, err error) (bool, error) {
+		if CodeOf(err) == InstanceNotFound {
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+// poll calls look with the instance until it is done or returns an error.
+func poll(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions, look func(CloudInstance, error) (bool, error)) error {
+	interval := options.Interval
+	if interval <= 0 {
+		interval = DefaultWaitInterval
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		instance, err := p.GetInstance(ctx, instanceID)
+		if err == nil && options.OnProgress != nil {
+			options.OnProgress(instance)
+		}
+		if reason := ReasonOf(err); ctx.Err() != nil || (reason != Unavailable && reason != RateLimited) {
+			if done, err := look(instance, err); done || err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return &Error{Provider: p.ProviderName(), Code: GetFailed, Reason: ReasonOf(ctx.Err()), InstanceID: instanceID,
+				Message: fmt.Sprintf("waiting for %s: %v", instanceID, ctx.Err()), Err: ctx.Err()}
+		case <-ticker.C:
+		}
+	}
+}
+
+func waitError(p CloudHostingProvider, instance CloudInstance, reason Reason, state string) *Error {
+	message := fmt.Sprintf("instance %s %s", instance.ID, state)
+	if why := instance.Metadata[MetadataReason]; why != "" {
+		message += ": " + why
+	}
+	if detail := instance.Metadata[MetadataMessage]; detail != "" {
+		message += ": " + detail
+	}
+	return &Error{Provider: p.ProviderName(), Code: StartFailed, Reason: reason, InstanceID: instance.ID, Message: message}
+}
