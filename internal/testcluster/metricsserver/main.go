@@ -7,9 +7,8 @@ import (
 
 	"k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
+	_ "k8s.io/component-base/logs/json/register" // --logging-format=json, as in the original program
 	"sigs.k8s.io/metrics-server/cmd/metrics-server/app"
-
-	_ "k8s.io/component-base/logs/json/register"
 )
 
 func main() {

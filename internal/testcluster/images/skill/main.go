@@ -1,0 +1,148 @@
+// Command skill is the workload of the tests: it answers over HTTP, writes
+// logs, burns CPU and ends, all as its flags and requests say.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// unhealthyFile makes the health check fail while it exists.
+const unhealthyFile = "/tmp/unhealthy"
+
+var (
+	lines      = flag.Int("lines", 0, "print this many numbered lines first")
+	every      = flag.Duration("every", 0, "print a numbered line at this interval, for ever")
+	levelLines = flag.Bool("level-lines", false, "print a line of each style of log level")
+	printEnv   = flag.String("print-env", "", "print the value of the environment variable of this name")
+	noServer   = flag.Bool("no-server", false, "do not serve HTTP")
+	exitAfter  = flag.Duration("exit-after", 0, "exit after this time")
+	exitCode   = flag.Int("exit-code", 0, "exit with this code after -exit-after")
+	ignoreTerm = flag.Bool("ignore-term", false, "go on after SIGTERM")
+)
+
+func main() {
+	flag.Parse()
+	stop := make(chan os.Signal, 1)
+	if *ignoreTerm {
+		signal.Ignore(syscall.SIGTERM)
+	} else {
+		signal.Notify(stop, syscall.SIGTERM)
+	}
+	printLines()
+
+	failed := make(chan error, 1)
+	if !*noServer {
+		go func() { failed <- serve() }()
+	}
+	var exit, tick <-chan time.Time // never, unless asked for
+	if *exitAfter > 0 {
+		exit = time.After(*exitAfter)
+	}
+	if *every > 0 {
+		tick = time.Tick(*every)
+	}
+	for number := *lines + 1; ; {
+		select {
+		case <-stop:
+			os.Exit(0)
+		case <-exit:
+			os.Exit(*exitCode)
+		case err := <-failed:
+			fmt.Fprintln(os.Stderr, "skill:", err)
+			os.Exit(1)
+		case <-tick:
+			fmt.Println("line", number)
+			number++
+		}
+	}
+}
+
+// printLines writes what the flags ask for at the start.
+func printLines() {
+	if *printEnv != "" {
+		fmt.Printf("%s=%s\n", *printEnv, os.Getenv(*printEnv))
+	}
+	if *levelLines {
+		fmt.Println(`{"level":"error","msg":"a JSON line"}`)
+		fmt.Println(`level=warn msg="a logfmt line"`)
+		fmt.Println(`E0102 15:04:05.000000       1 main.go:1] a klog line`)
+		fmt.Println(`INFO a plain line`)
+		fmt.Println(`a line without a level`)
+	}
+	for number := 1; number <= *lines; number++ {
+		fmt.Println("line", number)
+	}
+}
+
+func serve() error {
+	port := os.Getenv("PORT")
+	if port == "" {
+		port = "8080"
+	}
+	http.HandleFunc("/{$}", hello)
+	http.HandleFunc("/healthz", health)
+	http.HandleFunc("/env", environment)
+	http.HandleFunc("/burn", burn)
+	http.HandleFunc("/exit", exit)
+	server := &http.Server{Addr: ":" + port, ReadHeaderTimeout: 10 * time.Second}
+	return server.ListenAndServe()
+}
+
+func hello(w http.ResponseWriter, _ *http.Request) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintln(w, "hello from", hostname)
+}
+
+func health(w http.ResponseWriter, _ *http.Request) {
+	_, err := os.Stat(unhealthyFile)
+	if os.Getenv("UNHEALTHY") == "1" || !errors.Is(err, os.ErrNotExist) {
+		http.Error(w, "unhealthy", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+func environment(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprint(w, os.Getenv(r.FormValue("name")))
+}
+
+// burn keeps one CPU busy for as many milliseconds as it is told.
+func burn(w http.ResponseWriter, r *http.Request) {
+	duration, ok := number(w, r, "ms")
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(duration)*time.Millisecond)
+	defer cancel()
+	for ctx.Err() == nil { //nolint:revive // that is the work
+	}
+	fmt.Fprintln(w, "burned")
+}
+
+func exit(w http.ResponseWriter, r *http.Request) {
+	if code, ok := number(w, r, "code"); ok {
+		os.Exit(code)
+	}
+}
+
+func number(w http.ResponseWriter, r *http.Request, name string) (int, bool) {
+	value, err := strconv.Atoi(r.FormValue(name))
+	if err != nil {
+		http.Error(w, fmt.Sprintf("%s must be a number", name), http.StatusBadRequest)
+		return 0, false
+	}
+	return value, true
+}

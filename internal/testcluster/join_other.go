@@ -1,0 +1,13 @@
+//go:build !linux
+
+package testcluster
+
+import (
+	"context"
+	"errors"
+)
+
+// join refuses: the components of a node exist for Linux only.
+func join(context.Context, kind) (state string, err error) {
+	return "", errors.ErrUnsupported
+}

@@ -1,0 +1,69 @@
+package kubernetes
+
+import (
+	"context"
+	"strings"
+
+	"skillcenter.io/hosting"
+)
+
+const noteVolumes = "volumes are not available on this provider yet"
+
+// notes say why something is not supported for any type.
+var notes = map[hosting.Capability]string{
+	hosting.CanNetworkMetrics: "metrics.k8s.io has CPU and memory only",
+	hosting.CanDiskMetrics:    "metrics.k8s.io has CPU and memory only",
+	hosting.CanStreamLogs:     "following logs is not available on this provider yet",
+	hosting.CanRecordEvent:    "recording events is not available on this provider yet",
+	hosting.CanMountVolumes:   noteVolumes,
+	hosting.CanEstimateCost:   "costs are not available on this provider yet",
+	hosting.CanActualCost:     "costs are not available on this provider yet",
+	hosting.CanWatch:          "watching is not available on this provider yet",
+	hosting.CanApply:          "applying is not available on this provider yet",
+	hosting.CanPlan:           "planning is not available on this provider yet",
+	hosting.CanRollback:       "rolling back is not available on this provider yet",
+	hosting.CanRunNow:         "only a cronjob has runs",
+}
+
+// conditions say under which condition something is supported.
+var conditions = map[hosting.Capability]string{
+	hosting.CanMetrics:   "needs metrics-server; without it cpuUsage and memoryUsage are unavailable",
+	hosting.CanAutoscale: "needs metrics-server",
+	hosting.CanIngress:   "needs an ingress controller",
+}
+
+// Capabilities implements [hosting.CapabilityReporter]. It does no I/O.
+func (p *Provider) Capabilities(ctx context.Context, region, instanceType string) (hosting.CapabilitySet, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, p.fail(ctx, hosting.GetFailed, "", "reporting capabilities", err)
+	}
+	refuse := func(field, value string, allowed []string) error {
+		return hosting.Errorf(p.config.Name, hosting.GetFailed, hosting.InvalidArgument, "%w",
+			hosting.FieldErrors{{Field: field, Value: value, Allowed: strings.Join(allowed, ", ")}})
+	}
+	if p.regions[region] == nil {
+		return nil, refuse("region", region, p.SupportedRegions())
+	}
+	kind := kinds[instanceType]
+	if kind == nil {
+		return nil, refuse("instanceType", instanceType, instanceTypes)
+	}
+	set := hosting.CapabilitySet{}
+	for _, c := range hosting.AllCapabilities() {
+		note, unsupported := notes[c]
+		if c == hosting.CanRunNow && instanceType == hosting.TypeCronJob {
+			unsupported = false
+		}
+		if why := kind.unsupported[c]; why != "" {
+			note, unsupported = why, true
+		}
+		if !unsupported {
+			note = conditions[c]
+			if c == hosting.CanUpdateResources && kind.isJob() {
+				note = "only while it is stopped"
+			}
+		}
+		set[c] = hosting.Support{Supported: !unsupported, Note: note}
+	}
+	return set, nil
+}

@@ -1,0 +1,195 @@
+package kubernetes
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
+
+	"skillcenter.io/hosting"
+)
+
+// Config says which clusters and namespaces a Provider uses, and what its
+// instances get when their own configuration does not say. Start from
+// [DefaultConfig].
+type Config struct {
+	// Name is the name of the provider; "kubernetes" if empty.
+	Name string
+
+	// Kubeconfig is the path of a kubeconfig file. Empty: what KUBECONFIG
+	// names, else the one in the home directory, else the service account of
+	// the pod this runs in.
+	Kubeconfig string
+	// Context is the context in the kubeconfig; its current one if empty.
+	Context string
+	// MasterURL overrides the address of the API server.
+	MasterURL string
+	// RESTConfig, if not nil, is used instead of all of the above.
+	RESTConfig *rest.Config
+
+	// Namespace is the namespace of the region "default"; "default" if empty.
+	Namespace string
+	// Regions replaces the protocol's five regions, in order: the first is the
+	// default. Namespace is then not used.
+	Regions []Region
+
+	// Owner separates programs that share a namespace: a provider lists,
+	// changes and deletes only what carries its owner. "default" if empty.
+	Owner string
+
+	// Defaults fill in what an instance does not say.
+	Defaults Defaults
+
+	// WrapTransport, if not nil, is called with the transport to each API
+	// server and returns the one to use: for tracing, metrics and tests.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
+
+	// QPS and Burst limit the requests per second of this client. Zero means
+	// no limit: the API server's own priority and fairness does better.
+	QPS   float32
+	Burst int
+}
+
+// Region is a namespace of a cluster.
+type Region struct {
+	// Name is the key of the region: a DNS label.
+	Name string
+	// Namespace must exist; Name if empty.
+	Namespace string
+	// Kubeconfig and Context choose another cluster; if both are empty the
+	// provider's own is used.
+	Kubeconfig string
+	Context    string
+}
+
+// Defaults are the settings of an instance that does not say otherwise.
+type Defaults struct {
+	// ImagePullPolicy is "IfNotPresent", "Always" or "Never".
+	ImagePullPolicy string
+	// RestartPolicy is for jobs and cronjobs: "OnFailure" or "Never".
+	// "Always", which Kubernetes does not allow for them, means "Never".
+	// Everything else always restarts.
+	RestartPolicy string
+	// ServiceAccount is what pods run as. They get its token only if
+	// MountServiceAccountToken is set.
+	ServiceAccount           string
+	MountServiceAccountToken bool
+	// PodSecurity is "baseline", or "restricted" to satisfy that Pod Security
+	// Standard: the image must then run as a user other than root.
+	PodSecurity string
+
+	Resources hosting.ResourceConfig
+	Scaling   hosting.ScaleConfig
+
+	// ServiceType is "ClusterIP", "NodePort" or "LoadBalancer".
+	ServiceType string
+	// IngressEnabled gives instances with ports an ingress when there is a
+	// host for it: their own, or one under IngressDomain.
+	IngressEnabled bool
+	// IngressDomain is the domain for hosts <name>.<IngressDomain>.
+	IngressDomain string
+	// IngressClass is the class of the ingresses; the cluster's default if
+	// empty.
+	IngressClass string
+}
+
+// DefaultConfig returns the defaults of the protocol (section 3.4): the
+// current kubeconfig, namespace "default", requests of 250m and 256Mi, limits
+// of 500m and 512Mi, 1 to 10 replicas.
+func DefaultConfig() Config {
+	return Config{
+		Name:      "kubernetes",
+		Namespace: "default",
+		Owner:     "default",
+		Defaults: Defaults{
+			ImagePullPolicy: string(corev1.PullIfNotPresent),
+			RestartPolicy:   string(corev1.RestartPolicyAlways),
+			ServiceAccount:  "default",
+			PodSecurity:     podSecurityBaseline,
+			Resources: hosting.ResourceConfig{
+				CPURequest: 0.25, CPULimit: 0.5,
+				MemoryRequest: 256 << 20, MemoryLimit: 512 << 20,
+			},
+			Scaling:        hosting.ScaleConfig{MinReplicas: 1, MaxReplicas: 10, TargetCPUUtilization: 70},
+			ServiceType:    hosting.ServiceClusterIP,
+			IngressEnabled: true,
+		},
+	}
+}
+
+const (
+	podSecurityBaseline   = "baseline"
+	podSecurityRestricted = "restricted"
+)
+
+// withDefaults fills in what must not be empty and checks the rest. The error
+// has reason InvalidArgument and names the field.
+func (c Config) withDefaults() (Config, error) {
+	c.Name = cmp.Or(c.Name, "kubernetes")
+	c.Namespace = cmp.Or(c.Namespace, "default")
+	c.Owner = cmp.Or(c.Owner, "default")
+	if len(c.Regions) == 0 {
+		c.Regions = []Region{{Name: "default", Namespace: c.Namespace}}
+		for _, name := range protocolRegions {
+			c.Regions = append(c.Regions, Region{Name: name, Namespace: name})
+		}
+	}
+	c.Regions = slices.Clone(c.Regions)
+	c.Defaults.ImagePullPolicy = cmp.Or(c.Defaults.ImagePullPolicy, string(corev1.PullIfNotPresent))
+	c.Defaults.RestartPolicy = cmp.Or(c.Defaults.RestartPolicy, string(corev1.RestartPolicyAlways))
+	c.Defaults.ServiceAccount = cmp.Or(c.Defaults.ServiceAccount, "default")
+	c.Defaults.PodSecurity = cmp.Or(c.Defaults.PodSecurity, podSecurityBaseline)
+	c.Defaults.ServiceType = cmp.Or(c.Defaults.ServiceType, hosting.ServiceClusterIP)
+	c.Defaults.Scaling.MinReplicas = cmp.Or(c.Defaults.Scaling.MinReplicas, 1)
+	c.Defaults.Scaling.MaxReplicas = cmp.Or(c.Defaults.Scaling.MaxReplicas, max(10, c.Defaults.Scaling.MinReplicas))
+
+	var errs hosting.FieldErrors
+	check := func(ok bool, field string, value any, allowed string) {
+		if !ok {
+			errs = append(errs, hosting.FieldError{Field: field, Value: value, Allowed: allowed})
+		}
+	}
+	oneOf := func(field, value string, allowed ...string) {
+		check(slices.Contains(allowed, value), field, value, strings.Join(allowed, ", "))
+	}
+	isLabel := func(s string) bool { return len(validation.IsDNS1123Label(s)) == 0 }
+	check(isLabel(c.Name), "name", c.Name, "a DNS label")
+	check(len(validation.IsValidLabelValue(c.Owner)) == 0, "owner", c.Owner, "a label value")
+	seen := map[string]bool{}
+	for i := range c.Regions {
+		region := &c.Regions[i]
+		region.Namespace = cmp.Or(region.Namespace, region.Name)
+		field := fmt.Sprintf("regions[%d]", i)
+		check(isLabel(region.Name), field+".name", region.Name, "a DNS label")
+		check(!seen[region.Name], field+".name", region.Name, "each name once")
+		seen[region.Name] = true
+		check(isLabel(region.Namespace), field+".namespace", region.Namespace, "a DNS label")
+		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
+	}
+	oneOf("defaults.imagePullPolicy", c.Defaults.ImagePullPolicy, string(corev1.PullIfNotPresent), string(corev1.PullAlways), string(corev1.PullNever))
+	oneOf("defaults.restartPolicy", c.Defaults.RestartPolicy, string(corev1.RestartPolicyAlways), string(corev1.RestartPolicyOnFailure), string(corev1.RestartPolicyNever))
+	oneOf("defaults.podSecurity", c.Defaults.PodSecurity, podSecurityBaseline, podSecurityRestricted)
+	oneOf("defaults.serviceType", c.Defaults.ServiceType, hosting.ServiceClusterIP, hosting.ServiceNodePort, hosting.ServiceLoadBalancer)
+	check(len(validation.IsDNS1123Subdomain(c.Defaults.ServiceAccount)) == 0, "defaults.serviceAccount", c.Defaults.ServiceAccount, "the name of a service account")
+	if c.Defaults.IngressDomain != "" {
+		check(len(validation.IsDNS1123Subdomain(c.Defaults.IngressDomain)) == 0, "defaults.ingressDomain", c.Defaults.IngressDomain, "a DNS name")
+	}
+	if err := c.Defaults.Resources.Validate(); err != nil {
+		errs = append(errs, err.(hosting.FieldErrors)...)
+	}
+	check(c.Defaults.Scaling.MinReplicas <= c.Defaults.Scaling.MaxReplicas, "defaults.scaling.minReplicas",
+		c.Defaults.Scaling.MinReplicas, fmt.Sprintf("at most maxReplicas, %d", c.Defaults.Scaling.MaxReplicas))
+	if len(errs) > 0 {
+		return Config{}, hosting.Errorf(c.Name, hosting.InvalidConfig, hosting.InvalidArgument, "configuration: %w", errs)
+	}
+	return c, nil
+}
+
+// protocolRegions are the regions of the protocol (section 3.3) beside
+// "default". Each is a namespace of its own name.
+var protocolRegions = []string{"us-west-1", "us-east-1", "eu-west-1", "asia-east-1"}

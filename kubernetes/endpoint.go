@@ -1,0 +1,80 @@
+package kubernetes
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"skillcenter.io/hosting"
+)
+
+// GetServiceEndpoint implements [hosting.CloudHostingProvider]. The address is
+// the widest there is: a load balancer's, the ingress's, a node port's, or the
+// name inside the cluster. A load balancer or node port that has no address
+// yet is Unavailable.
+func (p *Provider) GetServiceEndpoint(ctx context.Context, instanceID string) (hosting.ServiceEndpoint, error) {
+	t, err := p.find(hosting.EndpointFailed, instanceID)
+	if err != nil {
+		return hosting.ServiceEndpoint{}, err
+	}
+	s, err := p.read(ctx, hosting.EndpointFailed, t)
+	if err != nil {
+		return hosting.ServiceEndpoint{}, err
+	}
+	endpoint, ok := s.endpoint()
+	if ok {
+		return endpoint, nil
+	}
+	failed := hosting.Errorf(p.config.Name, hosting.EndpointFailed, hosting.NotFound, "instance %s has no ports, so it has no endpoint", t.id)
+	if len(s.anchor.record.Desired.Spec.Ports) > 0 {
+		failed = hosting.Errorf(p.config.Name, hosting.EndpointFailed, hosting.Unavailable, "the address of instance %s is not known yet", t.id)
+	}
+	failed.InstanceID = t.id
+	return hosting.ServiceEndpoint{}, failed
+}
+
+// endpoint returns where the instance is reached, if that is known.
+func (s *snapshot) endpoint() (hosting.ServiceEndpoint, bool) {
+	if s.service == nil || len(s.service.Spec.Ports) == 0 {
+		return hosting.ServiceEndpoint{}, false
+	}
+	port := s.service.Spec.Ports[0]
+	internal := s.service.Name + "." + s.service.Namespace + ".svc"
+	result := hosting.ServiceEndpoint{
+		InstanceID: s.id,
+		Metadata:   map[string]string{"service": s.service.Name, "namespace": s.service.Namespace, "internalHost": internal},
+	}
+	if s.service.Spec.ClusterIP != "" && s.service.Spec.ClusterIP != corev1.ClusterIPNone {
+		result.Metadata["clusterIP"] = s.service.Spec.ClusterIP
+	}
+	set := func(kind, host string, port int) (hosting.ServiceEndpoint, bool) {
+		result.Type, result.Host, result.Port = kind, host, port
+		result.URL = "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+		return result, host != ""
+	}
+	if s.ingress != nil {
+		spec := s.anchor.record.Desired.Spec.Ingress
+		scheme, ingressPort := "http", 80
+		if len(s.ingress.Spec.TLS) > 0 {
+			scheme, ingressPort = "https", 443
+		}
+		result.Type, result.Host, result.Port = hosting.EndpointIngress, spec.Host, ingressPort
+		result.URL = scheme + "://" + spec.Host + spec.Path
+		return result, true
+	}
+	switch s.service.Spec.Type {
+	case corev1.ServiceTypeLoadBalancer:
+		for _, at := range s.service.Status.LoadBalancer.Ingress {
+			if at.Hostname != "" {
+				return set(hosting.EndpointLoadBalancer, at.Hostname, int(port.Port))
+			}
+			return set(hosting.EndpointLoadBalancer, at.IP, int(port.Port))
+		}
+		return hosting.ServiceEndpoint{}, false
+	case corev1.ServiceTypeNodePort:
+		return set(hosting.EndpointNodePort, s.nodeAddress, int(port.NodePort))
+	}
+	return set(hosting.EndpointCluster, internal, int(port.Port))
+}

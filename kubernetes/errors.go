@@ -1,0 +1,115 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"skillcenter.io/hosting"
+)
+
+// fail maps what the API server or the network said to a hosting.Error. What
+// says what was being done, such as "Service web". An error that is a
+// hosting.Error already is returned as it is.
+func (p *Provider) fail(ctx context.Context, code hosting.Code, instanceID, what string, err error) error {
+	var known *hosting.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	failed := hosting.Errorf(p.config.Name, code, reasonOf(ctx, err), "%s: %w", what, err)
+	failed.InstanceID = instanceID
+	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+		failed.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return failed
+}
+
+// reasonOf tells why a request failed. A context that has ended goes first:
+// the transport reports it in many ways.
+func reasonOf(ctx context.Context, err error) hosting.Reason {
+	if ctx.Err() != nil {
+		return hosting.ReasonOf(ctx.Err())
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return hosting.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return hosting.DeadlineExceeded
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		// Not an answer of the API server: it could not be reached.
+		return hosting.Unavailable
+	}
+	switch {
+	case isQuota(err):
+		return hosting.QuotaExceeded
+	case apierrors.IsNotFound(err):
+		return hosting.NotFound
+	case apierrors.IsAlreadyExists(err):
+		return hosting.AlreadyExists
+	case apierrors.IsConflict(err), isUIDMismatch(err):
+		return hosting.Conflict
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
+		return hosting.InvalidArgument
+	case apierrors.IsUnauthorized(err):
+		return hosting.Unauthenticated
+	case apierrors.IsForbidden(err):
+		return hosting.PermissionDenied
+	case apierrors.IsTooManyRequests(err):
+		return hosting.RateLimited
+	case apierrors.IsTimeout(err):
+		return hosting.DeadlineExceeded
+	case apierrors.IsServerTimeout(err), apierrors.IsServiceUnavailable(err), apierrors.IsUnexpectedServerError(err):
+		return hosting.Unavailable
+	case status.Status().Code >= http.StatusInternalServerError:
+		return hosting.Unavailable
+	}
+	return hosting.Internal
+}
+
+// isQuota recognises a quota's refusal, which is a Forbidden like any other.
+func isQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+}
+
+// isUIDMismatch recognises the answer to a patch whose metadata.uid is not the
+// object's: the API server calls that Invalid, but it is a conflict.
+func isUIDMismatch(err error) bool {
+	if !apierrors.IsInvalid(err) {
+		return false
+	}
+	_, ok := apierrors.StatusCause(err, "FieldValueInvalid")
+	return ok && strings.Contains(err.Error(), "metadata.uid")
+}
+
+// isDefiniteRefusal tells that the API server has answered, and that nothing
+// was changed: a 4xx other than those that ask to try again. After anything
+// else the request may have taken effect.
+func isDefiniteRefusal(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError
+}
+
+// fmtError says what was being done when err happened.
+func fmtError(what string, err error) error { return fmt.Errorf("%s: %w", what, err) }
+
+// isFailedTest recognises a JSON patch that was refused because one of its
+// tests did not hold, or because what it is about is no longer there.
+func isFailedTest(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "testing value") || strings.Contains(text, "testing path") ||
+		strings.Contains(text, "test failed") || strings.Contains(text, "nonexistent") || strings.Contains(text, "missing")
+}
+
+func groupResource(r *resource) schema.GroupResource { return schema.GroupResource{Resource: r.plural} }

@@ -1,0 +1,61 @@
+package kubernetes
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Labels and annotations. app, managed-by and the first three annotations are
+// the protocol's (section 3.6).
+const (
+	labelApp       = "app"
+	labelManagedBy = "managed-by"
+	labelName      = "skillcenter.io/name"
+	labelType      = "skillcenter.io/type"
+	labelOwner     = "skillcenter.io/owner"
+
+	annotationCreatedAt = "skillcenter.io/created-at"
+	annotationSkillID   = "skillcenter.io/skill-id"
+	annotationVersion   = "skillcenter.io/version"
+
+	// annotationID is the instance id: too long for a label's value.
+	annotationID = "skillcenter.io/id"
+	// annotationStoppedReplicas stands on a stopped Deployment or StatefulSet
+	// and says how many replicas to start with.
+	annotationStoppedReplicas = "skillcenter.io/stopped-replicas"
+	// annotationRestartedAt on the pod template makes the controller replace
+	// the pods.
+	annotationRestartedAt = "skillcenter.io/restarted-at"
+	// annotationJoined marks an anchor that a second create has taken part in.
+	annotationJoined = "skillcenter.io/joined-at"
+
+	// nodeSelectorStopped is a node label that no node has: a stopped
+	// DaemonSet selects it.
+	nodeSelectorStopped = "skillcenter.io/stopped"
+
+	managedBy    = "skillcenter"
+	fieldManager = "skillcenter"
+)
+
+// containerName is the one container of every pod.
+const containerName = "main"
+
+func anchorName(instance string) string   { return "skill-" + instance }
+func headlessName(instance string) string { return instance + "-hl" }
+
+// selectorFor selects the pods of an instance. It uses as little as tells
+// instances apart, because selectors cannot change.
+func selectorFor(instance, instanceType string) map[string]string {
+	return map[string]string{labelName: instance, labelType: instanceType}
+}
+
+// ours selects everything that belongs to this provider.
+func (p *Provider) ours() labels.Set {
+	return labels.Set{labelManagedBy: managedBy, labelOwner: p.config.Owner}
+}
+
+// isOurs tells whether an object belongs to this provider.
+func (p *Provider) isOurs(object metav1.Object) bool {
+	have := object.GetLabels()
+	return have[labelManagedBy] == managedBy && have[labelOwner] == p.config.Owner
+}

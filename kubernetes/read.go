@@ -1,0 +1,237 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"skillcenter.io/hosting"
+)
+
+// GetInstance implements [hosting.CloudHostingProvider].
+func (p *Provider) GetInstance(ctx context.Context, instanceID string) (hosting.CloudInstance, error) {
+	t, err := p.find(hosting.GetFailed, instanceID)
+	if err != nil {
+		return hosting.CloudInstance{}, err
+	}
+	s, err := p.read(ctx, hosting.GetFailed, t)
+	if err != nil {
+		return hosting.CloudInstance{}, err
+	}
+	return p.instance(s), nil
+}
+
+// ListInstances implements [hosting.CloudHostingProvider]. It takes a fixed
+// number of requests for each region, however many instances there are.
+func (p *Provider) ListInstances(ctx context.Context) ([]hosting.CloudInstance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, p.fail(ctx, hosting.ListFailed, "", "listing instances", err)
+	}
+	var (
+		mu        sync.Mutex
+		instances = []hosting.CloudInstance{}
+		failures  *multierror.Error
+		wait      sync.WaitGroup
+	)
+	for _, at := range p.regions {
+		wait.Go(func() {
+			found, err := p.listRegion(ctx, at)
+			mu.Lock()
+			defer mu.Unlock()
+			instances = append(instances, found...)
+			if err != nil && (at.configured || !isAbsent(err)) {
+				failures = multierror.Append(failures, fmt.Errorf("region %s: %w", at.name, err))
+			}
+		})
+	}
+	wait.Wait()
+	slices.SortFunc(instances, func(a, b hosting.CloudInstance) int { return cmp.Compare(a.ID, b.ID) })
+	return instances, p.partial(ctx, failures)
+}
+
+// isAbsent tells that a namespace does not exist for us. A protocol region
+// that nobody set up is empty, not broken.
+func isAbsent(err error) bool {
+	return apierrors.IsNotFound(err) || apierrors.IsForbidden(err)
+}
+
+// partial makes one error of those of several regions.
+func (p *Provider) partial(ctx context.Context, failures *multierror.Error) error {
+	if failures == nil {
+		return nil
+	}
+	texts := make([]string, len(failures.Errors))
+	for i, err := range failures.Errors {
+		texts[i] = err.Error()
+	}
+	slices.Sort(texts)
+	return &hosting.Error{
+		Provider: p.config.Name, Code: hosting.ListFailed, Reason: reasonOf(ctx, failures.Errors[0]),
+		Message: fmt.Sprintf("%d of %d regions could not be listed: %s", len(texts), len(p.regions), strings.Join(texts, "; ")),
+		Err:     failures,
+	}
+}
+
+// regionLists are the answers of the API server for one region.
+type regionLists struct {
+	anchors      corev1.ConfigMapList
+	deployments  appsv1.DeploymentList
+	statefulSets appsv1.StatefulSetList
+	daemonSets   appsv1.DaemonSetList
+	jobs         batchv1.JobList
+	cronJobs     batchv1.CronJobList
+	pods         corev1.PodList
+	services     corev1.ServiceList
+	ingresses    networkingv1.IngressList
+}
+
+func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudInstance, error) {
+	selector := p.ours().String()
+	var l regionLists
+	if err := configMaps.list(ctx, at, selector, &l.anchors); err != nil || len(l.anchors.Items) == 0 {
+		return nil, err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	for list, r := range map[runtime.Object]*resource{
+		&l.deployments:  kinds[hosting.TypeDeployment].resource,
+		&l.statefulSets: kinds[hosting.TypeStatefulSet].resource,
+		&l.daemonSets:   kinds[hosting.TypeDaemonSet].resource,
+		&l.jobs:         kinds[hosting.TypeJob].resource,
+		&l.cronJobs:     kinds[hosting.TypeCronJob].resource,
+		&l.pods:         pods,
+		&l.services:     services,
+		&l.ingresses:    ingresses,
+	} {
+		group.Go(func() error {
+			if err := r.list(groupCtx, at, selector, list); err != nil {
+				return fmt.Errorf("listing %s: %w", r.plural, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	snapshots, err := p.assemble(at, &l)
+	if addErr := p.addWarnings(ctx, at, snapshots); addErr != nil {
+		err = errors.Join(err, addErr)
+	}
+	instances := make([]hosting.CloudInstance, len(snapshots))
+	for i, s := range snapshots {
+		instances[i] = p.instance(s)
+	}
+	return instances, err
+}
+
+// assemble sorts what was listed into snapshots. An anchor that cannot be read
+// is left out, with an error.
+func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
+	type key struct{ name, instanceType string }
+	keyOf := func(o object) key { return key{o.GetLabels()[labelName], o.GetLabels()[labelType]} }
+	snapshots := map[key]*snapshot{}
+	var result []*snapshot
+	var failures error
+	for i := range l.anchors.Items {
+		found := &l.anchors.Items[i]
+		k := keyOf(found)
+		if kinds[k.instanceType] == nil || found.Name != anchorName(k.name) {
+			continue // some other ConfigMap of ours
+		}
+		a, err := decode(found)
+		if err != nil {
+			failures = errors.Join(failures, err)
+			continue
+		}
+		id := hosting.ID{Region: at.name, Type: k.instanceType, Name: k.name}
+		s := &snapshot{target: target{region: at, kind: kinds[k.instanceType], id: id.String(), name: k.name}, anchor: a}
+		snapshots[k] = s
+		result = append(result, s)
+	}
+	owned := func(o object, name string) *snapshot {
+		if s := snapshots[keyOf(o)]; s != nil && o.GetName() == name && s.anchor.owns(o) {
+			return s
+		}
+		return nil
+	}
+	addWorkload := func(instanceType string, o object) {
+		if s := owned(o, o.GetLabels()[labelName]); s != nil && s.kind.instanceType == instanceType {
+			s.workload = o
+		}
+	}
+	for i := range l.deployments.Items {
+		addWorkload(hosting.TypeDeployment, &l.deployments.Items[i])
+	}
+	for i := range l.statefulSets.Items {
+		addWorkload(hosting.TypeStatefulSet, &l.statefulSets.Items[i])
+	}
+	for i := range l.daemonSets.Items {
+		addWorkload(hosting.TypeDaemonSet, &l.daemonSets.Items[i])
+	}
+	for i := range l.jobs.Items {
+		addWorkload(hosting.TypeJob, &l.jobs.Items[i])
+	}
+	for i := range l.cronJobs.Items {
+		addWorkload(hosting.TypeCronJob, &l.cronJobs.Items[i])
+	}
+	for i := range l.services.Items {
+		o := &l.services.Items[i]
+		if s := owned(o, o.Labels[labelName]); s != nil {
+			s.service = o
+		}
+	}
+	for i := range l.ingresses.Items {
+		o := &l.ingresses.Items[i]
+		if s := owned(o, o.Labels[labelName]); s != nil {
+			s.ingress = o
+		}
+	}
+	for i := range l.pods.Items {
+		o := &l.pods.Items[i]
+		if s := snapshots[keyOf(o)]; s != nil {
+			s.pods = append(s.pods, o)
+		}
+	}
+	for _, s := range result {
+		s.keepOwnPods()
+		s.nodeAddress = s.anyNodeAddress()
+	}
+	return result, failures
+}
+
+// addWarnings reads the events of the namespace, once, if any instance needs
+// them.
+func (p *Provider) addWarnings(ctx context.Context, at *region, snapshots []*snapshot) error {
+	now := time.Now()
+	needs := func(s *snapshot) bool { return s.needsWarnings(now) }
+	if !slices.ContainsFunc(snapshots, needs) {
+		return nil
+	}
+	all, err := p.warnings(ctx, at, "")
+	if err != nil {
+		return fmt.Errorf("listing events: %w", err)
+	}
+	for _, s := range snapshots {
+		if needs(s) {
+			for _, e := range all {
+				if e.InvolvedObject.UID == s.workload.GetUID() {
+					s.warnings = append(s.warnings, e)
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package kubernetes
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"golang.org/x/sync/errgroup"
+
+	"skillcenter.io/hosting"
+)
+
+// snapshot is all that is read of an instance to tell what it is doing. What
+// does not exist is nil.
+type snapshot struct {
+	target
+	anchor   *anchor
+	workload object
+	pods     []*corev1.Pod
+	service  *corev1.Service
+	ingress  *networkingv1.Ingress
+	// nodeAddress is an address of a node, for a NodePort service.
+	nodeAddress string
+	// warnings are the newest warning events of the workload, oldest first.
+	warnings []corev1.Event
+}
+
+// eventGrace is how long a workload may be not ready before its events are
+// consulted: most are ready by then, and the events cost a request.
+const eventGrace = 5 * time.Second
+
+// read takes a snapshot of one instance.
+func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snapshot, error) {
+	a, err := p.getAnchor(ctx, code, t)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{target: t, anchor: a}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		o, err := t.kind.get(groupCtx, t.region, t.name)
+		if err == nil && a.owns(o) {
+			s.workload = o
+		}
+		return ignoreNotFound(err)
+	})
+	group.Go(func() error {
+		var list corev1.PodList
+		err := pods.list(groupCtx, t.region, p.podSelector(t), &list)
+		s.pods = pointers(list.Items)
+		return err
+	})
+	spec := a.record.Desired.Spec
+	if len(spec.Ports) > 0 {
+		group.Go(func() error {
+			o, err := services.get(groupCtx, t.region, t.name)
+			if err == nil && a.owns(o) {
+				s.service = o.(*corev1.Service)
+			}
+			return ignoreNotFound(err)
+		})
+	}
+	if spec.Ingress != nil {
+		group.Go(func() error {
+			o, err := ingresses.get(groupCtx, t.region, t.name)
+			if err == nil && a.owns(o) {
+				s.ingress = o.(*networkingv1.Ingress)
+			}
+			return ignoreNotFound(err)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, p.fail(ctx, code, t.id, "reading the instance", err)
+	}
+	s.keepOwnPods()
+	if s.needsWarnings(time.Now()) {
+		if s.warnings, err = p.warnings(ctx, t.region, t.name); err != nil {
+			return nil, p.fail(ctx, code, t.id, "reading events", err)
+		}
+		s.keepOwnWarnings()
+	}
+	s.nodeAddress = s.anyNodeAddress()
+	return s, nil
+}
+
+var (
+	pods = &resource{"Pod", "pods", coreREST, func() object { return &corev1.Pod{} }}
+	// events are read only.
+	events = &resource{"Event", "events", coreREST, func() object { return &corev1.Event{} }}
+)
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func pointers[T any](items []T) []*T {
+	result := make([]*T, len(items))
+	for i := range items {
+		result[i] = &items[i]
+	}
+	return result
+}
+
+// podSelector selects the pods of an instance.
+func (p *Provider) podSelector(t target) string {
+	return labels.Merge(p.ours(), selectorFor(t.name, t.kind.instanceType)).String()
+}
+
+// keepOwnPods drops the pods of an earlier job of the same instance: a restart
+// makes a new Job while they are still being removed.
+func (s *snapshot) keepOwnPods() {
+	if s.workload == nil || !s.kind.isJob() {
+		return
+	}
+	s.pods = slices.DeleteFunc(s.pods, func(pod *corev1.Pod) bool { return !metav1.IsControlledBy(pod, s.workload) })
+}
+
+// warnings lists the warning events about objects of this name: the workload,
+// whatever its kind.
+func (p *Provider) warnings(ctx context.Context, at *region, name string) ([]corev1.Event, error) {
+	selector := fields.Set{"type": corev1.EventTypeWarning}
+	if name != "" {
+		selector["involvedObject.name"] = name
+	}
+	list, err := at.client.CoreV1().Events(at.namespace).List(ctx, metav1.ListOptions{FieldSelector: selector.String()})
+	if err != nil {
+		return nil, err
+	}
+	sortEvents(list.Items)
+	return list.Items, nil
+}
+
+// keepOwnWarnings drops the events of an earlier workload of this name.
+func (s *snapshot) keepOwnWarnings() {
+	s.warnings = slices.DeleteFunc(s.warnings, func(e corev1.Event) bool {
+		return s.workload == nil || e.InvolvedObject.UID != s.workload.GetUID()
+	})
+}
+
+// needsWarnings tells whether the events may hold a reason that nothing else
+// tells: pods that could not even be created.
+func (s *snapshot) needsWarnings(now time.Time) bool {
+	if s.workload == nil || s.anchor.deleting() || now.Sub(s.anchor.record.Desired.UpdatedAt.Std()) < eventGrace {
+		return false
+	}
+	seen := s.kind.observe(s.workload)
+	return !seen.stopped && seen.finished == "" && seen.reason == "" && len(s.livePods()) < seen.want
+}
+
+// livePods are the pods that are not on their way out and have not ended.
+func (s *snapshot) livePods() []*corev1.Pod {
+	var result []*corev1.Pod
+	for _, pod := range s.pods {
+		if pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			result = append(result, pod)
+		}
+	}
+	return result
+}
+
+// anyNodeAddress returns the address of a node that runs a replica: a node
+// port answers on every node, and this one needs no permission to list nodes.
+func (s *snapshot) anyNodeAddress() string {
+	for _, pod := range s.livePods() {
+		if pod.Status.HostIP != "" {
+			return pod.Status.HostIP
+		}
+	}
+	return ""
+}

@@ -1,0 +1,237 @@
+package kubernetes
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"skillcenter.io/hosting"
+)
+
+// incompleteGrace is how long an anchor without a workload counts as being
+// created. After that its creator has died or given up.
+const incompleteGrace = time.Minute
+
+// state is what a snapshot amounts to.
+type state struct {
+	status          hosting.Status
+	reason, message string
+	want, ready     int
+}
+
+// state judges a snapshot.
+func (s *snapshot) state(now time.Time) state {
+	record := s.anchor.record
+	if s.anchor.deleting() {
+		return state{status: hosting.StatusTerminating}
+	}
+	if s.workload == nil {
+		if now.Sub(record.Desired.UpdatedAt.Std()) < incompleteGrace {
+			return state{status: hosting.StatusCreating}
+		}
+		return state{status: hosting.StatusFailed, reason: "Incomplete",
+			message: "its " + s.kind.kind + " is missing: create it again with the same configuration, or delete it"}
+	}
+	seen := s.kind.observe(s.workload)
+	result := state{want: seen.want, ready: seen.ready}
+	switch {
+	case seen.finished != "":
+		result.status, result.reason, result.message = seen.finished, seen.reason, seen.message
+		if seen.finished == hosting.StatusCompleted {
+			result.ready = 0
+		}
+		return result
+	case seen.stopped:
+		result.want, result.ready = 0, 0
+		result.status = hosting.StatusStopped
+		if !seen.gone || s.anyPodLeft() {
+			result.status = hosting.StatusStopping
+		}
+		return result
+	case seen.scheduled:
+		result.ready = s.readyPods()
+		result.status = hosting.StatusRunning
+	case seen.want == 0 && s.kind.instanceType != hosting.TypeDaemonSet:
+		result.status, result.reason = hosting.StatusRunning, reasonScaledToZero
+		return result
+	case seen.settled && seen.ready >= seen.want && seen.want > 0:
+		result.status = hosting.StatusRunning
+		return result
+	default:
+		result.status = record.Desired.Operation
+	}
+	result.reason, result.message = s.failure(seen, now)
+	switch {
+	case result.reason != "" && result.ready == 0:
+		result.status = hosting.StatusFailed
+	case result.reason != "":
+		result.status = hosting.StatusDegraded
+	case !seen.scheduled && s.hasBroken():
+		result.status = hosting.StatusDegraded
+		result.reason, result.message = "NotReady", strconv.Itoa(seen.ready)+" of "+strconv.Itoa(seen.want)+" replicas are ready"
+	}
+	return result
+}
+
+const reasonScaledToZero = "ScaledToZero"
+
+// anyPodLeft tells whether a container may still run.
+func (s *snapshot) anyPodLeft() bool {
+	return slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool {
+		return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+	})
+}
+
+func (s *snapshot) readyPods() int {
+	n := 0
+	for _, pod := range s.livePods() {
+		if isReady(pod) {
+			n++
+		}
+	}
+	return n
+}
+
+func isReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// hasBroken tells that a replica that is not ready now was running before: it
+// is not merely on its way.
+func (s *snapshot) hasBroken() bool {
+	return slices.ContainsFunc(s.livePods(), func(pod *corev1.Pod) bool { return !isReady(pod) && wasReady(pod) })
+}
+
+// wasReady tells that a pod that is not ready has been: a pod that starts
+// becomes not ready before its containers run, one that breaks after.
+func wasReady(pod *corev1.Pod) bool {
+	for _, container := range pod.Status.ContainerStatuses {
+		if container.RestartCount > 0 {
+			return true
+		}
+		running := container.State.Running
+		for _, c := range pod.Status.Conditions {
+			if running != nil && c.Type == corev1.PodReady && c.LastTransitionTime.After(running.StartedAt.Time) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// failure returns the definite reason why replicas are not ready: from the
+// pods, the controller's conditions, and last its events.
+func (s *snapshot) failure(seen observation, now time.Time) (reason, message string) {
+	for _, pod := range s.livePods() {
+		if !isReady(pod) {
+			if reason, message := podFailure(pod, now); reason != "" {
+				return reason, "pod " + pod.Name + ": " + message
+			}
+		}
+	}
+	if seen.reason != "" {
+		return seen.reason, seen.message
+	}
+	for _, event := range slices.Backward(s.warnings) {
+		if strings.HasPrefix(event.Reason, "Failed") {
+			return event.Reason, event.Message
+		}
+	}
+	return "", ""
+}
+
+// waitingFailures are the reasons of a waiting container that do not pass by
+// themselves within seconds.
+var waitingFailures = []string{
+	"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable",
+	"CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError",
+}
+
+// schedulingGrace is how long a pod may find no node before that is a failure:
+// a node may be about to have room again.
+const schedulingGrace = 5 * time.Second
+
+// podFailure returns why a pod cannot become ready, if that is known.
+func podFailure(pod *corev1.Pod, now time.Time) (reason, message string) {
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if w := c.State.Waiting; w != nil && slices.Contains(waitingFailures, w.Reason) {
+			message := w.Message
+			if last := c.LastTerminationState.Terminated; w.Reason == "CrashLoopBackOff" && last != nil {
+				message = crashMessage(last) + ": " + message
+			}
+			return w.Reason, message
+		}
+		if t := c.State.Terminated; t != nil && t.ExitCode != 0 && pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+			// Between the crash and its back-off.
+			return "Crashed", crashMessage(t)
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable &&
+			now.Sub(c.LastTransitionTime.Time) >= schedulingGrace {
+			return c.Reason, c.Message
+		}
+	}
+	return "", ""
+}
+
+func crashMessage(t *corev1.ContainerStateTerminated) string {
+	message := "container ended with exit code " + strconv.Itoa(int(t.ExitCode))
+	if t.Reason != "" && t.Reason != "Error" {
+		message += " (" + t.Reason + ")"
+	}
+	return message
+}
+
+// instance makes the protocol's view of a snapshot.
+func (p *Provider) instance(s *snapshot) hosting.CloudInstance {
+	r := s.anchor.record
+	now := s.state(time.Now())
+	result := hosting.CloudInstance{
+		ID:           s.id,
+		Name:         s.name,
+		Provider:     p.config.Name,
+		ProviderType: ProviderType,
+		Region:       s.region.name,
+		Status:       now.status,
+		Replicas:     now.want,
+		CreatedAt:    r.Desired.CreatedAt,
+		UpdatedAt:    r.Desired.UpdatedAt,
+		Labels:       maps.Clone(r.Config.Labels),
+		Metadata:     map[string]string{"namespace": s.region.namespace},
+		InstanceType: s.kind.instanceType,
+		Resources:    new(r.Desired.Spec.Resources),
+	}
+	if s.workload == nil && !r.Desired.Stopped && s.kind.instanceType != hosting.TypeDaemonSet && s.kind.instanceType != hosting.TypeCronJob {
+		result.Replicas = r.Desired.Replicas
+	}
+	if now.reason != "" {
+		result.Metadata[hosting.MetadataReason] = now.reason
+	}
+	if now.message != "" {
+		result.Metadata[hosting.MetadataMessage] = now.message
+	}
+	if now.status == hosting.StatusStopped || now.status == hosting.StatusStopping {
+		result.Metadata[hosting.MetadataStoppedReplicas] = strconv.Itoa(s.startReplicas())
+	}
+	if endpoint, ok := s.endpoint(); ok {
+		result.Endpoint = &endpoint
+	}
+	return result
+}
+
+// startReplicas is how many replicas a stopped instance will start with.
+func (s *snapshot) startReplicas() int {
+	if s.workload != nil {
+		if remembered := s.kind.observe(s.workload).remembered; remembered != nil {
+			return *remembered
+		}
+	}
+	return s.anchor.record.Desired.Replicas
+}
