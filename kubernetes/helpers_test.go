@@ -35,12 +35,12 @@ type world struct {
 const waitTime = 2 * time.Minute
 
 // newWorld starts on a control plane: objects are real, but no pod runs.
-func newWorld(t *testing.T, options ...func(*kubernetes.Config)) *world {
+func newWorld(t testing.TB, options ...func(*kubernetes.Config)) *world {
 	t.Helper()
 	return newWorldOn(t, testcluster.Start(t), options...)
 }
 
-func newWorldOn(t *testing.T, cluster *testcluster.Cluster, options ...func(*kubernetes.Config)) *world {
+func newWorldOn(t testing.TB, cluster *testcluster.Cluster, options ...func(*kubernetes.Config)) *world {
 	t.Helper()
 	w := &world{cluster: cluster, namespace: cluster.Namespace(t, "hosting")}
 	quiet := cluster.Config()
@@ -54,7 +54,7 @@ func newWorldOn(t *testing.T, cluster *testcluster.Cluster, options ...func(*kub
 
 // provider returns a provider for the same namespace with other credentials or
 // another configuration.
-func (w *world) provider(t *testing.T, config *rest.Config, options ...func(*kubernetes.Config)) *kubernetes.Provider {
+func (w *world) provider(t testing.TB, config *rest.Config, options ...func(*kubernetes.Config)) *kubernetes.Provider {
 	t.Helper()
 	c := kubernetes.DefaultConfig()
 	c.RESTConfig = config

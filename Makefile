@@ -1,0 +1,55 @@
+# make test      everything that needs no root: unit tests, the API server tests
+# make e2e       the rest, on a real node with real containers (root, Debian)
+# make lint      gofmt, go vet on six platforms, staticcheck
+# make bench     what the provider costs beside client-go alone
+# make cluster   a Kubernetes to play with; make cluster-down removes it
+
+GO ?= go
+TESTCLUSTER = $(GO) run ./internal/testcluster/cmd/testcluster
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+# The components of Kubernetes are built before the tests, whose time limits
+# are for tests. It takes minutes once; the result is kept in the user's cache.
+.PHONY: test
+test: cluster-binaries
+	$(GO) test -timeout 20m ./...
+
+.PHONY: race
+race: cluster-binaries
+	$(GO) test -race -timeout 30m ./...
+
+.PHONY: e2e
+e2e: cluster-binaries
+	$(TESTCLUSTER) check
+	$(GO) test -tags e2e -timeout 45m -p 1 -parallel 8 -run '$(E2E)' ./fake/... ./provider/conformance/... ./kubernetes/... ./examples/... ./internal/testcluster/...
+
+# E2E selects end-to-end tests by name; empty is all of them.
+E2E ?=
+
+.PHONY: bench
+bench: cluster-binaries
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./kubernetes
+
+.PHONY: cluster
+cluster:
+	@$(TESTCLUSTER) up
+
+.PHONY: cluster-down
+cluster-down:
+	@$(TESTCLUSTER) down
+
+.PHONY: cluster-binaries
+cluster-binaries:
+	$(TESTCLUSTER) build
+
+.PHONY: lint
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./...
+	for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "vet $$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) vet ./... || exit 1; \
+	done; done
+	$(STATICCHECK) ./...
+	$(STATICCHECK) -tags e2e ./...
+	$(GO) mod tidy -diff

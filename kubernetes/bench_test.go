@@ -1,0 +1,140 @@
+//go:build linux
+
+package kubernetes_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientset "k8s.io/client-go/kubernetes"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/testcluster"
+)
+
+const (
+	benchInstances = 200
+	benchWorkers   = 32
+	benchRounds    = 5
+)
+
+// BenchmarkCreate compares creating 200 instances of a Deployment, a Service
+// and an Ingress through the provider with creating the same objects, the
+// anchor included, through client-go alone. Both take turns on one API server
+// and the first round is not counted; the ratio is the median of the others.
+func BenchmarkCreate(b *testing.B) {
+	w := newWorld(b)
+	raw := w.rawCreator(b)
+	provided := func(ctx context.Context, name string) error {
+		_, err := w.CreateInstance(ctx, benchConfig(name))
+		return err
+	}
+	for b.Loop() {
+		var ratios, seconds []float64
+		for round := range benchRounds {
+			// Who goes second meets the controllers at work on what the first
+			// has made, so they take turns.
+			var mine, plain time.Duration
+			if round%2 == 0 {
+				mine = w.timeCreates(b, fmt.Sprintf("p%d", round), provided)
+				plain = w.timeCreates(b, fmt.Sprintf("r%d", round), raw)
+			} else {
+				plain = w.timeCreates(b, fmt.Sprintf("r%d", round), raw)
+				mine = w.timeCreates(b, fmt.Sprintf("p%d", round), provided)
+			}
+			b.Logf("round %d: provider %v, client-go %v, ratio %.3f", round, mine, plain, mine.Seconds()/plain.Seconds())
+			if round > 0 {
+				ratios = append(ratios, mine.Seconds()/plain.Seconds())
+				seconds = append(seconds, mine.Seconds())
+			}
+		}
+		b.ReportMetric(median(ratios), "ratio")
+		b.ReportMetric(benchInstances/median(seconds), "instances/s")
+	}
+}
+
+func benchConfig(name string) hosting.CloudHostingConfig {
+	return hosting.CloudHostingConfig{
+		InstanceName: name, InstanceType: hosting.TypeDeployment,
+		Container: &hosting.ContainerConfig{Image: testcluster.SkillImage, Ports: []int{8080}},
+		Network:   &hosting.NetworkConfig{IngressHost: name + ".example.com"},
+	}
+}
+
+// timeCreates returns how long the workers take for all instances.
+func (w *world) timeCreates(b *testing.B, prefix string, create func(context.Context, string) error) time.Duration {
+	b.Helper()
+	group, ctx := errgroup.WithContext(b.Context())
+	group.SetLimit(benchWorkers)
+	start := time.Now()
+	for i := range benchInstances {
+		group.Go(func() error { return create(ctx, fmt.Sprintf("%s-%d", prefix, i)) })
+	}
+	require.NoError(b, group.Wait())
+	return time.Since(start)
+}
+
+// rawCreator returns a function that creates the objects of an instance with
+// client-go and nothing else. They are copies of what the provider makes.
+func (w *world) rawCreator(b *testing.B) func(context.Context, string) error {
+	b.Helper()
+	const sample = "sample"
+	_, err := w.CreateInstance(b.Context(), benchConfig(sample))
+	require.NoError(b, err)
+	config := w.cluster.Config()
+	config.ContentType = "application/vnd.kubernetes.protobuf" // as the provider
+	config.AcceptContentTypes = config.ContentType
+	client, err := clientset.NewForConfig(config)
+	require.NoError(b, err)
+	core, apps, network := client.CoreV1(), client.AppsV1().Deployments(w.namespace), client.NetworkingV1().Ingresses(w.namespace)
+	anchor, err := core.ConfigMaps(w.namespace).Get(b.Context(), "skill-"+sample, metav1.GetOptions{})
+	require.NoError(b, err)
+	service, err := core.Services(w.namespace).Get(b.Context(), sample, metav1.GetOptions{})
+	require.NoError(b, err)
+	ingress, err := network.Get(b.Context(), sample, metav1.GetOptions{})
+	require.NoError(b, err)
+	deployment, err := apps.Get(b.Context(), sample, metav1.GetOptions{})
+	require.NoError(b, err)
+
+	meta := func(from metav1.ObjectMeta, name string, owner *corev1.ConfigMap) metav1.ObjectMeta {
+		result := metav1.ObjectMeta{Name: name, Labels: from.Labels, Annotations: from.Annotations}
+		if owner != nil {
+			result.OwnerReferences = slices.Clone(from.OwnerReferences)
+			result.OwnerReferences[0].Name, result.OwnerReferences[0].UID = owner.Name, owner.UID
+		}
+		return result
+	}
+	return func(ctx context.Context, name string) error {
+		owner, err := core.ConfigMaps(w.namespace).Create(ctx, &corev1.ConfigMap{ObjectMeta: meta(anchor.ObjectMeta, "skill-"+name, nil), Data: anchor.Data}, metav1.CreateOptions{})
+		if err != nil {
+			return err
+		}
+		if _, err := core.Services(w.namespace).Create(ctx, &corev1.Service{
+			ObjectMeta: meta(service.ObjectMeta, name, owner),
+			Spec:       corev1.ServiceSpec{Type: service.Spec.Type, Ports: service.Spec.Ports, Selector: map[string]string{"app": name}},
+		}, metav1.CreateOptions{}); err != nil {
+			return err
+		}
+		if _, err := network.Create(ctx, &networkingv1.Ingress{ObjectMeta: meta(ingress.ObjectMeta, name, owner), Spec: ingress.Spec}, metav1.CreateOptions{}); err != nil {
+			return err
+		}
+		copied := deployment.Spec.DeepCopy()
+		copied.Selector.MatchLabels["skillcenter.io/name"], copied.Template.Labels["skillcenter.io/name"] = name, name
+		_, err = apps.Create(ctx, &appsv1.Deployment{ObjectMeta: meta(deployment.ObjectMeta, name, owner), Spec: *copied}, metav1.CreateOptions{})
+		return err
+	}
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}

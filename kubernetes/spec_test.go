@@ -1,0 +1,184 @@
+package kubernetes
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"skillcenter.io/hosting"
+)
+
+// testProvider has no cluster: it serves what needs none.
+func testProvider(t *testing.T, change func(*Config)) *Provider {
+	t.Helper()
+	config := DefaultConfig()
+	if change != nil {
+		change(&config)
+	}
+	config, err := config.withDefaults()
+	require.NoError(t, err)
+	p := &Provider{config: config, regions: map[string]*region{}}
+	for _, r := range config.Regions {
+		p.regions[r.Name] = &region{name: r.Name, namespace: r.Namespace}
+	}
+	return p
+}
+
+func testConfig(change func(*hosting.CloudHostingConfig)) hosting.CloudHostingConfig {
+	config := hosting.CloudHostingConfig{
+		InstanceName: "web", InstanceType: hosting.TypeDeployment,
+		Container: &hosting.ContainerConfig{Image: "nginx:1.29"},
+	}
+	if change != nil {
+		change(&config)
+	}
+	return config
+}
+
+func TestDefaultsGiveWayToWhatTheInstanceSays(t *testing.T) {
+	t.Parallel()
+	defaults := hosting.ResourceConfig{CPURequest: 0.25, CPULimit: 0.5, MemoryRequest: 256, MemoryLimit: 512}
+	for _, test := range []struct {
+		name      string
+		own       *hosting.ResourceConfig
+		want      hosting.ResourceConfig
+		noDefault bool
+	}{
+		{name: "nothing said", want: defaults},
+		{name: "a small limit lowers the default request", own: &hosting.ResourceConfig{CPULimit: 0.1},
+			want: hosting.ResourceConfig{CPURequest: 0.1, CPULimit: 0.1, MemoryRequest: 256, MemoryLimit: 512}},
+		{name: "a large request raises the default limit", own: &hosting.ResourceConfig{MemoryRequest: 1024},
+			want: hosting.ResourceConfig{CPURequest: 0.25, CPULimit: 0.5, MemoryRequest: 1024, MemoryLimit: 1024}},
+		{name: "no default limit stays no limit", own: &hosting.ResourceConfig{CPURequest: 2}, noDefault: true,
+			want: hosting.ResourceConfig{CPURequest: 2}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			d := defaults
+			if test.noDefault {
+				d = hosting.ResourceConfig{}
+			}
+			assert.Equal(t, test.want, mergeResources(test.own, d))
+		})
+	}
+}
+
+func TestIngressNeedsAHost(t *testing.T) {
+	t.Parallel()
+	network := func(n hosting.NetworkConfig, ports ...int) hosting.CloudHostingConfig {
+		return testConfig(func(c *hosting.CloudHostingConfig) { c.Network, c.Container.Ports = &n, ports })
+	}
+	for _, test := range []struct {
+		name   string
+		config hosting.CloudHostingConfig
+		domain string
+		host   string
+		fails  string
+	}{
+		{name: "on by default without a host is left out", config: network(hosting.NetworkConfig{}, 80)},
+		{name: "on by default with a domain", config: network(hosting.NetworkConfig{}, 80), domain: "example.com", host: "web.example.com"},
+		{name: "on by default without ports is left out", config: network(hosting.NetworkConfig{}), domain: "example.com"},
+		{name: "a host asks for it", config: network(hosting.NetworkConfig{IngressHost: "a.example.org"}, 80), domain: "example.com", host: "a.example.org"},
+		{name: "forbidden wins over the host", config: network(hosting.NetworkConfig{IngressHost: "a.example.org", IngressEnabled: new(false)}, 80)},
+		{name: "asked for without a host", config: network(hosting.NetworkConfig{IngressEnabled: new(true)}, 80), fails: "network.ingressHost"},
+		{name: "asked for without ports", config: network(hosting.NetworkConfig{IngressHost: "a.example.org"}), fails: "network.ports"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := testProvider(t, func(c *Config) { c.Defaults.IngressDomain = test.domain })
+			r, err := p.resolve(test.config)
+			if test.fails != "" {
+				require.ErrorIs(t, err, hosting.InvalidArgument)
+				assert.Contains(t, err.Error(), test.fails)
+				return
+			}
+			require.NoError(t, err)
+			if test.host == "" {
+				assert.Nil(t, r.Desired.Spec.Ingress)
+				return
+			}
+			require.NotNil(t, r.Desired.Spec.Ingress)
+			assert.Equal(t, ingressSpec{Host: test.host, Path: "/"}, *r.Desired.Spec.Ingress)
+		})
+	}
+}
+
+func TestAnAutoscalerNeedsATargetOfTheInstanceItself(t *testing.T) {
+	t.Parallel()
+	p := testProvider(t, nil)
+	r, err := p.resolve(testConfig(func(c *hosting.CloudHostingConfig) { c.Scaling = &hosting.ScaleConfig{MinReplicas: 2, MaxReplicas: 5} }))
+	require.NoError(t, err)
+	assert.Nil(t, r.Desired.Spec.Autoscaler, "the default target makes no autoscaler")
+	assert.Equal(t, 2, r.Desired.Replicas)
+
+	r, err = p.resolve(testConfig(func(c *hosting.CloudHostingConfig) { c.Scaling = &hosting.ScaleConfig{TargetMemoryUtilization: 60} }))
+	require.NoError(t, err)
+	assert.Equal(t, &hosting.ScaleConfig{MinReplicas: 1, MaxReplicas: 10, TargetCPUUtilization: 70, TargetMemoryUtilization: 60},
+		r.Desired.Spec.Autoscaler, "but fills in what the instance's own leaves out")
+
+	_, err = p.resolve(testConfig(func(c *hosting.CloudHostingConfig) {
+		c.InstanceType, c.Scaling = hosting.TypeDaemonSet, &hosting.ScaleConfig{TargetCPUUtilization: 60}
+	}))
+	require.ErrorIs(t, err, hosting.Unsupported)
+}
+
+func TestConfigurationsThatMeanTheSameAreEqual(t *testing.T) {
+	t.Parallel()
+	plain := canonical(testConfig(nil), "default")
+	for name, change := range map[string]func(*hosting.CloudHostingConfig){
+		"the default region by name": func(c *hosting.CloudHostingConfig) { c.Region = "default" },
+		"empty maps and lists": func(c *hosting.CloudHostingConfig) {
+			c.Labels, c.Env, c.Container.Ports = map[string]string{}, map[string]string{}, []int{}
+		},
+		"empty parts": func(c *hosting.CloudHostingConfig) {
+			c.Resources, c.Network, c.Scaling = &hosting.ResourceConfig{}, &hosting.NetworkConfig{}, &hosting.ScaleConfig{}
+		},
+		"this provider by name": func(c *hosting.CloudHostingConfig) { c.Provider = "kubernetes" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Empty(t, differences(plain, canonical(testConfig(change), "default")))
+		})
+	}
+	other := canonical(testConfig(func(c *hosting.CloudHostingConfig) {
+		c.Env = map[string]string{"A": "1"}
+		c.Container.Image = "nginx:1.30"
+	}), "default")
+	assert.Equal(t, []string{"container", "env"}, differences(plain, other))
+}
+
+func TestBadProviderConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
+	for field, change := range map[string]func(*Config){
+		"name":                         func(c *Config) { c.Name = "No" },
+		"owner":                        func(c *Config) { c.Owner = "not a label" },
+		"regions[0].namespace":         func(c *Config) { c.Regions = []Region{{Name: "a", Namespace: "kube-system"}} },
+		"regions[1].name":              func(c *Config) { c.Regions = []Region{{Name: "a"}, {Name: "a", Namespace: "b"}} },
+		"defaults.imagePullPolicy":     func(c *Config) { c.Defaults.ImagePullPolicy = "Sometimes" },
+		"defaults.restartPolicy":       func(c *Config) { c.Defaults.RestartPolicy = "Sometimes" },
+		"defaults.podSecurity":         func(c *Config) { c.Defaults.PodSecurity = "none" },
+		"defaults.serviceType":         func(c *Config) { c.Defaults.ServiceType = "ExternalName" },
+		"defaults.ingressDomain":       func(c *Config) { c.Defaults.IngressDomain = "*" },
+		"defaults.scaling.minReplicas": func(c *Config) { c.Defaults.Scaling.MinReplicas = 11 },
+		"resources.cpuRequest":         func(c *Config) { c.Defaults.Resources.CPURequest = 1 },
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			config := DefaultConfig()
+			change(&config)
+			_, err := New(t.Context(), config)
+			require.ErrorIs(t, err, hosting.InvalidArgument)
+			assert.Equal(t, hosting.InvalidConfig, hosting.CodeOf(err))
+			assert.Contains(t, err.Error(), field)
+		})
+	}
+}
+
+func TestOldClustersAreRefused(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, checkVersion([]byte(`{"gitVersion":"v1.31.0-eks-a1b2"}`)))
+	require.NoError(t, checkVersion([]byte(`{"gitVersion":"v1.37.2"}`)))
+	require.ErrorContains(t, checkVersion([]byte(`{"gitVersion":"v1.30.9"}`)), "1.31")
+	require.Error(t, checkVersion([]byte(`{"gitVersion":"$Format$"}`)))
+}
