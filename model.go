@@ -56,6 +56,18 @@ type CloudHostingConfig struct {
 	SecretEnv SecretMap `json:"secretEnv,omitempty"`
 }
 
+// LogValue logs the configuration with the names in SecretEnv only: a handler
+// that writes JSON would not call [SecretMap.LogValue].
+func (config CloudHostingConfig) LogValue() slog.Value {
+	type withoutMethods CloudHostingConfig
+	names := make(SecretMap, len(config.SecretEnv))
+	for name := range config.SecretEnv {
+		names[name] = "(hidden)"
+	}
+	config.SecretEnv = names
+	return slog.AnyValue(withoutMethods(config))
+}
+
 // ContainerConfig is the container that each replica runs.
 type ContainerConfig struct {
 	// Image is an image reference, such as "nginx:1.29" or
@@ -213,6 +225,8 @@ const (
 	MetadataReason = "reason"
 	// MetadataMessage is the platform's explanation for people.
 	MetadataMessage = "message"
+	// MetadataReadyReplicas is how many replicas are ready.
+	MetadataReadyReplicas = "readyReplicas"
 	// MetadataStoppedReplicas is how many replicas a stopped instance will
 	// start with.
 	MetadataStoppedReplicas = "stoppedReplicas"

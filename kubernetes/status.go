@@ -66,11 +66,13 @@ func (s *snapshot) state(now time.Time) state {
 	}
 	result.reason, result.message = s.failure(seen, now)
 	switch {
+	case seen.scheduled:
+		// The schedule is active, whatever becomes of one run.
 	case result.reason != "" && result.ready == 0:
 		result.status = hosting.StatusFailed
 	case result.reason != "":
 		result.status = hosting.StatusDegraded
-	case !seen.scheduled && s.hasBroken():
+	case s.hasBroken():
 		result.status = hosting.StatusDegraded
 		result.reason, result.message = "NotReady", strconv.Itoa(seen.ready)+" of "+strconv.Itoa(seen.want)+" replicas are ready"
 	}
@@ -204,7 +206,10 @@ func (p *Provider) instance(s *snapshot) hosting.CloudInstance {
 		CreatedAt:    r.Desired.CreatedAt,
 		UpdatedAt:    r.Desired.UpdatedAt,
 		Labels:       maps.Clone(r.Config.Labels),
-		Metadata:     map[string]string{"namespace": s.region.namespace},
+		Metadata: map[string]string{
+			"namespace":                   s.region.namespace,
+			hosting.MetadataReadyReplicas: strconv.Itoa(now.ready),
+		},
 		InstanceType: s.kind.instanceType,
 		Resources:    new(r.Desired.Spec.Resources),
 	}

@@ -1,0 +1,82 @@
+package fake
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"skillcenter.io/hosting"
+)
+
+const (
+	// autoscaleInterval is the time between two looks of an autoscaler, as on
+	// Kubernetes.
+	autoscaleInterval = 15 * time.Second
+	// autoscaleTolerance is how far the use may be from the target before
+	// anything changes.
+	autoscaleTolerance = 0.1
+	// defaultMaxReplicas is that of protocol section 3.4.
+	defaultMaxReplicas = 10
+)
+
+// hasTarget tells whether a configuration asks for an autoscaler.
+func hasTarget(scaling *hosting.ScaleConfig) bool {
+	return scaling != nil && (scaling.TargetCPUUtilization > 0 || scaling.TargetMemoryUtilization > 0)
+}
+
+// autoscales tells whether instances of a type can have an autoscaler.
+func autoscales(instanceType string) bool {
+	return scales(instanceType) && instanceType != hosting.TypeJob
+}
+
+// scales tells whether the replicas of a type can be chosen.
+func scales(instanceType string) bool {
+	return instanceType != hosting.TypeDaemonSet && instanceType != hosting.TypeCronJob
+}
+
+func (in *instance) autoscalerName() string {
+	minimum, maximum := in.replicaRange()
+	return fmt.Sprintf("%s (%d to %d replicas)", in.id.Name, minimum, maximum)
+}
+
+func (in *instance) replicaRange() (minimum, maximum int) {
+	scaling := in.config.Scaling
+	minimum, maximum = max(1, scaling.MinReplicas), scaling.MaxReplicas
+	if maximum == 0 {
+		maximum = max(minimum, defaultMaxReplicas)
+	}
+	return minimum, maximum
+}
+
+// autoscale is one look of the autoscaler: it wants so many replicas that each
+// uses the target share of its request. Unlike a real one it has no patience:
+// it scales down as quickly as up.
+func (in *instance) autoscale(t time.Time) {
+	in.nextTick = t.Add(autoscaleInterval)
+	m := in.metrics(t)
+	if m.ReadyReplicas == 0 || in.desired == 0 {
+		return
+	}
+	scaling := in.config.Scaling
+	cpu := wantedFor(m.CPUUsage, in.resources.CPURequest, scaling.TargetCPUUtilization, m.ReadyReplicas)
+	memory := wantedFor(float64(m.MemoryUsage), float64(in.resources.MemoryRequest), scaling.TargetMemoryUtilization, m.ReadyReplicas)
+	minimum, maximum := in.replicaRange()
+	want := min(max(cpu, memory, minimum), maximum)
+	if want == in.desired {
+		return
+	}
+	in.event(t, hosting.EventNormal, "Autoscaled", fmt.Sprintf("scaled from %d to %d replicas", in.desired, want))
+	in.scaleTo(want)
+}
+
+// wantedFor returns how many replicas a use asks for; 0 if it has no target.
+func wantedFor(use, request float64, target, replicas int) int {
+	if target == 0 {
+		return 0
+	}
+	wanted := use / (request * float64(target) / 100)
+	if math.Abs(wanted/float64(replicas)-1) <= autoscaleTolerance {
+		return replicas
+	}
+	return int(math.Ceil(wanted))
+}

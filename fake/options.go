@@ -1,0 +1,133 @@
+package fake
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"skillcenter.io/hosting"
+)
+
+// Option changes what New makes.
+type Option func(*Provider)
+
+// New returns an empty provider. Without options it is named "fake", has the
+// regions default, us-west-1, us-east-1, eu-west-1 and asia-east-1, the five
+// instance types of the protocol, and three nodes.
+func New(opts ...Option) *Provider {
+	p := &Provider{
+		name:    "fake",
+		regions: []string{"default", "us-west-1", "us-east-1", "eu-west-1", "asia-east-1"},
+		types: []string{
+			hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeDaemonSet, hosting.TypeJob, hosting.TypeCronJob,
+		},
+		nodes:     3,
+		rates:     DefaultRates(),
+		workloads: func(hosting.CloudHostingConfig) Workload { return Workload{} },
+		instances: map[place]*instance{},
+		volumes:   map[string]*hosting.Volume{},
+	}
+	for _, opt := range opts {
+		opt(p)
+	}
+	return p
+}
+
+// WithName sets the provider's name: a DNS label, since ids may have it as a
+// prefix.
+func WithName(name string) Option { return func(p *Provider) { p.name = name } }
+
+// WithRegions replaces the regions. The first is the default; none at all
+// keeps what is there.
+func WithRegions(regions ...string) Option {
+	return func(p *Provider) {
+		if len(regions) > 0 {
+			p.regions = slices.Clone(regions)
+		}
+	}
+}
+
+// WithInstanceTypes replaces the instance types; none at all keeps what is
+// there. A type that the protocol does not know behaves like a deployment.
+func WithInstanceTypes(types ...string) Option {
+	return func(p *Provider) {
+		if len(types) > 0 {
+			p.types = slices.Clone(types)
+		}
+	}
+}
+
+// WithNodes sets the number of nodes, which is how many replicas a daemonset
+// has; 1 if n is less.
+func WithNodes(n int) Option { return func(p *Provider) { p.nodes = max(n, 1) } }
+
+// WithRates sets the prices. An empty currency is CNY.
+func WithRates(rates Rates) Option {
+	return func(p *Provider) {
+		rates.Currency = cmp.Or(rates.Currency, "CNY")
+		p.rates = rates
+	}
+}
+
+// WithWorkload lets f say how the containers of each instance behave. It is
+// called once for each CreateInstance, and owns the configuration it gets.
+func WithWorkload(f func(hosting.CloudHostingConfig) Workload) Option {
+	return func(p *Provider) { p.workloads = f }
+}
+
+// Workload is how the containers of an instance behave. The zero value is a
+// program that is up after two seconds, prints a line each second and, as a
+// job, is done after ten.
+type Workload struct {
+	// StartTime is how long a replica takes until it is ready: it is
+	// scheduled, its image is pulled and its container starts. 2 s if zero; a
+	// negative time means none.
+	StartTime time.Duration
+	// StopTime is how long a replica takes to end when it is stopped. 1 s if
+	// zero; a negative time means none.
+	StopTime time.Duration
+	// RunTime is how long the container runs before it ends by itself. Zero
+	// is 10 s for a job or a run of a cronjob, and until it is stopped
+	// otherwise; a negative time is that for all types. A
+	// container of another type that ends is started again as a real platform
+	// does it, with growing pauses (reason CrashLoopBackOff).
+	RunTime time.Duration
+	// ExitCode is how the container ends by itself. Other than 0, a job has
+	// failed; the fake does not try it again.
+	ExitCode int
+	// LogInterval is the time between two lines. 1 s if zero; with a negative
+	// time nothing is printed.
+	LogInterval time.Duration
+	// LogLine returns line n of a container, from 0, which is printed as the
+	// container starts. It must return the same line for the same n, since
+	// lines are made when they are read. Nil prints "started", "line 1",
+	// "line 2" and so on.
+	LogLine func(n int) string
+}
+
+// withDefaults fills in what the zero values stand for.
+func (w Workload) withDefaults(instanceType string) Workload {
+	w.StartTime = max(0, cmp.Or(w.StartTime, 2*time.Second))
+	w.StopTime = max(0, cmp.Or(w.StopTime, time.Second))
+	if w.RunTime == 0 && endsByItself(instanceType) {
+		w.RunTime = 10 * time.Second
+	}
+	w.LogInterval = cmp.Or(w.LogInterval, time.Second)
+	if w.LogLine == nil {
+		w.LogLine = defaultLine
+	}
+	return w
+}
+
+func defaultLine(n int) string {
+	if n == 0 {
+		return "started"
+	}
+	return fmt.Sprintf("line %d", n)
+}
+
+// endsByItself tells whether containers of a type are meant to end.
+func endsByItself(instanceType string) bool {
+	return instanceType == hosting.TypeJob || instanceType == hosting.TypeCronJob
+}
