@@ -92,7 +92,11 @@ type Error struct {
 // cause; its text is part of the message, so it is not printed twice.
 func Errorf(provider string, code Code, reason Reason, format string, args ...any) *Error {
 	wrapped := fmt.Errorf(format, args...)
-	return &Error{Provider: provider, Code: code, Reason: reason, Message: wrapped.Error(), Err: errors.Unwrap(wrapped)}
+	cause := errors.Unwrap(wrapped)
+	if _, several := wrapped.(interface{ Unwrap() []error }); several {
+		cause = wrapped
+	}
+	return &Error{Provider: provider, Code: code, Reason: reason, Message: wrapped.Error(), Err: cause}
 }
 
 // Error returns provider, code, reason and message in one line.
@@ -113,18 +117,35 @@ func (e *Error) Is(target error) bool {
 	return ok && e.Reason == reason
 }
 
-// Unwrap returns the cause. An *Error in between is passed over, so that only
-// the outermost one answers errors.Is with a Reason: a wrapped NotFound of an
-// inner step does not make the whole call NotFound.
+// Unwrap returns the cause. Only the outermost *Error answers errors.Is with a
+// Reason: a wrapped NotFound of an inner step does not make the whole call
+// NotFound. So a cause that has reasons in it is returned without them.
 func (e *Error) Unwrap() error {
-	cause := e.Err
-	for {
-		var inner *Error
-		if !errors.As(cause, &inner) || inner == e {
-			return cause
-		}
-		cause = inner.Err
+	var inner *Error
+	var reason Reason
+	if errors.As(e.Err, &inner) || errors.As(e.Err, &reason) {
+		return withoutReasons{e.Err}
 	}
+	return e.Err
+}
+
+// withoutReasons is a tree of errors, all of which are reached except the
+// reasons and the *Errors in it.
+type withoutReasons struct{ err error }
+
+func (w withoutReasons) Error() string { return w.err.Error() }
+
+func (w withoutReasons) Is(target error) bool {
+	_, ok := target.(Reason)
+	return !ok && errors.Is(w.err, target)
+}
+
+func (w withoutReasons) As(target any) bool {
+	switch target.(type) {
+	case *Reason, **Error:
+		return false
+	}
+	return errors.As(w.err, target)
 }
 
 // ReasonOf returns the reason of the outermost [*Error] in err. Without one it

@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +55,15 @@ func newChecker() checker { return checker{errs: new(FieldErrors)} }
 
 func (c checker) at(format string, args ...any) checker {
 	return checker{c.errs, c.path + fmt.Sprintf(format, args...)}
+}
+
+// key is at for a key of a map. What would make the message hard to read, such
+// as a line break, is quoted and cut.
+func (c checker) key(name string) checker {
+	if len(name) > 80 || strconv.Quote(name) != `"`+name+`"` {
+		name = fmt.Sprintf("%.80q", name)
+	}
+	return c.at("[%s]", name)
 }
 
 func (c checker) require(ok bool, value any, allowed string) {
@@ -108,17 +118,17 @@ func (config CloudHostingConfig) Validate() error {
 		config.Scaling.validate(c.at("scaling"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(config.Labels)) {
-		validateLabel(c.at("labels[%s]", name), name, config.Labels[name])
+		validateLabel(c.at("labels").key(name), name, config.Labels[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(config.Annotations)) {
-		validateMetaKey(c.at("annotations[%s]", name), name)
-		c.at("annotations[%s]", name).require(!isReserved(name), name, `any but "skillcenter.io/*"`)
+		validateMetaKey(c.at("annotations").key(name), name)
+		c.at("annotations").key(name).require(!isReserved(name), name, `any but "skillcenter.io/*"`)
 	}
 	validateSize(c.at("annotations"), config.Annotations)
 	validateEnv(c.at("env"), config.Env)
 	validateEnv(c.at("secretEnv"), config.SecretEnv)
 	for _, name := range slices.Sorted(maps.Keys(config.SecretEnv)) {
-		c.at("secretEnv[%s]", name).require(secretKey.MatchString(name), name, "letters, digits, '-', '_' and '.', at most 253")
+		c.at("secretEnv").key(name).require(secretKey.MatchString(name), name, "letters, digits, '-', '_' and '.', at most 253")
 	}
 	validateSize(c.at("secretEnv"), config.SecretEnv)
 	c.at("skillId").require(len(config.SkillID) <= maxText, config.SkillID, textAllowed)
@@ -280,7 +290,7 @@ func (network *NetworkConfig) validate(c checker) {
 }
 
 func isIngressPath(p string) bool {
-	return path.IsAbs(p) && (path.Clean(p) == p || path.Clean(p)+"/" == p)
+	return path.IsAbs(p) && p != "//" && (path.Clean(p) == p || path.Clean(p)+"/" == p)
 }
 
 func (scaling *ScaleConfig) validate(c checker) {
@@ -325,9 +335,9 @@ func (options LogQueryOptions) Validate() error {
 
 func validateEnv[M ~map[string]string](c checker, env M) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		c.at("[%s]", name).require(isEnvName(name), name, "printable ASCII without '='")
+		c.key(name).require(isEnvName(name), name, "printable ASCII without '=' and spaces")
 		// A value is never put into an error: it may be a secret.
-		c.at("[%s]", name).require(!strings.Contains(env[name], "\x00"), "(hidden)", "a value without NUL")
+		c.key(name).require(!strings.Contains(env[name], "\x00"), "(hidden)", "a value without NUL")
 	}
 }
 
@@ -353,10 +363,11 @@ var (
 	metaName   = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
 	imagePart  = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
 	imageHost  = `(?:[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?`
-	imageMatch = regexp.MustCompile(`^((?:` + imageHost + `/)?` + imagePart + `(?:/` + imagePart + `)*)(?::[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?$`)
+	imageMatch = regexp.MustCompile(`^((?:` + imageHost + `/)?` + imagePart + `(?:/` + imagePart + `)*)(?::[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(?:@(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}))?$`)
 )
 
-// isImage follows the grammar of github.com/distribution/reference.
+// isImage follows the grammar of github.com/distribution/reference, with the
+// digests that registries have.
 func isImage(image string) bool {
 	match := imageMatch.FindStringSubmatch(image)
 	return match != nil && len(match[1]) <= 255

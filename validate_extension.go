@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Validate tells all that is wrong with a volume to be created, as
@@ -13,6 +14,9 @@ func (volume Volume) Validate() error {
 	c.at("name").add(checkName(volume.Name))
 	if volume.Region != "" {
 		c.at("region").add(checkLabel("", volume.Region))
+	}
+	if volume.Provider != "" {
+		c.at("provider").add(checkLabel("", volume.Provider))
 	}
 	c.at("type").oneOf(cmp.Or(volume.Type, "standard"), "standard", "ssd", "shared")
 	c.at("size").require(volume.Size > 0 && volume.Size <= 1<<60, volume.Size, "bytes, 1 to 2^60")
@@ -84,6 +88,8 @@ func (service ServiceRegistration) Validate() error {
 		c.at("loadBalancer.strategy").oneOf(cmp.Or(balancer.Strategy, "round-robin"), "round-robin", "random", "least-connections")
 		c.at("loadBalancer.healthCheckInterval").require(balancer.HealthCheckInterval >= 0, balancer.HealthCheckInterval, "0 or more")
 		c.at("loadBalancer.healthCheckTimeout").require(balancer.HealthCheckTimeout >= 0, balancer.HealthCheckTimeout, "0 or more")
+		path := cmp.Or(balancer.HealthCheckPath, "/")
+		c.at("loadBalancer.healthCheckPath").require(strings.HasPrefix(path, "/"), path, `a path that begins with "/"`)
 	}
 	return c.done()
 }

@@ -2,6 +2,7 @@ package hosting
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,13 +29,13 @@ type WaitOptions struct {
 // it. It gives up with an error that says why when ctx ends, when the instance
 // has failed (code StartFailed, reason Unavailable, unless StatusFailed is
 // wanted), and when it is gone or on its way out. Looks that fail with reason
-// Unavailable or RateLimited are repeated.
+// Unavailable or RateLimited are repeated, not before their RetryAfter.
 //
 // The instance that is returned with an error is the last one seen.
 func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions, want ...Status) (CloudInstance, error) {
 	var last CloudInstance
 	var failedSince time.Time
-	err := poll(ctx, p, instanceID, options, func(instance CloudInstance, err error) (bool, error) {
+	missed, err := poll(ctx, p, instanceID, options, func(instance CloudInstance, err error) (bool, error) {
 		if err != nil {
 			return false, err
 		}
@@ -60,6 +61,7 @@ func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID strin
 	if ctxErr := ctx.Err(); ctxErr != nil && ReasonOf(err) == ReasonOf(ctxErr) && last.ID != "" {
 		waited := waitError(p, last, ReasonOf(ctxErr), fmt.Sprintf("is %s, waiting for %v", last.Status, want))
 		waited.Err = ctxErr
+		waited.Message += lastLook(missed)
 		return last, waited
 	}
 	return last, err
@@ -67,39 +69,56 @@ func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID strin
 
 // WaitForDeletion blocks until the instance no longer exists.
 func WaitForDeletion(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions) error {
-	return poll(ctx, p, instanceID, options, func(_ CloudInstance, err error) (bool, error) {
+	_, err := poll(ctx, p, instanceID, options, func(_ CloudInstance, err error) (bool, error) {
 		if CodeOf(err) == InstanceNotFound {
 			return true, nil
 		}
 		return false, err
 	})
+	return err
 }
 
-// poll calls look with the instance until it is done or returns an error.
-func poll(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions, look func(CloudInstance, error) (bool, error)) error {
+// poll calls look with the instance until it is done or returns an error. What
+// it returns as missed is why the instance could not be looked at in the end.
+func poll(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions, look func(CloudInstance, error) (bool, error)) (missed, err error) {
 	interval := options.Interval
 	if interval <= 0 {
 		interval = DefaultWaitInterval
 	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
 	for {
 		instance, err := p.GetInstance(ctx, instanceID)
 		if err == nil && options.OnProgress != nil {
 			options.OnProgress(instance)
 		}
-		if reason := ReasonOf(err); ctx.Err() != nil || (reason != Unavailable && reason != RateLimited) {
+		wait := interval
+		switch reason := ReasonOf(err); {
+		case ctx.Err() != nil && reason == ReasonOf(ctx.Err()):
+			// The look was cut short. What is returned below says more.
+		case reason == Unavailable || reason == RateLimited:
+			missed = err
+			if e, ok := errors.AsType[*Error](err); ok {
+				wait = max(wait, e.RetryAfter)
+			}
+		default:
+			missed = nil
 			if done, err := look(instance, err); done || err != nil {
-				return err
+				return nil, err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return &Error{Provider: p.ProviderName(), Code: GetFailed, Reason: ReasonOf(ctx.Err()), InstanceID: instanceID,
-				Message: fmt.Sprintf("waiting for %s: %v", instanceID, ctx.Err()), Err: ctx.Err()}
-		case <-ticker.C:
+			return missed, &Error{Provider: p.ProviderName(), Code: GetFailed, Reason: ReasonOf(ctx.Err()), InstanceID: instanceID,
+				Message: fmt.Sprintf("waiting for %s: %v%s", instanceID, ctx.Err(), lastLook(missed)), Err: ctx.Err()}
+		case <-time.After(wait):
 		}
 	}
+}
+
+func lastLook(missed error) string {
+	if missed == nil {
+		return ""
+	}
+	return "; the last look failed: " + missed.Error()
 }
 
 func waitError(p CloudHostingProvider, instance CloudInstance, reason Reason, state string) *Error {

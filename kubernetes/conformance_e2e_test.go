@@ -36,7 +36,7 @@ func skill(workload conformance.Workload) hosting.ContainerConfig {
 	case conformance.Serve:
 		config.Args = append(lines, "-every", "500ms")
 	case conformance.Complete:
-		config.Args = append(lines, "-no-server", "-exit-after", "2s")
+		config.Args = append(lines, "-every", "100ms", "-no-server", "-exit-after", "3s")
 	case conformance.Fail:
 		config.Args = []string{"-no-server", "-exit-after", "1ms", "-exit-code", "1"}
 	case conformance.MissingImage:

@@ -47,8 +47,8 @@ type observation struct {
 	// that no replica of an older one is left: only then ready can be trusted
 	// to be about the newest.
 	settled bool
-	// stopped tells that the workload is told not to run, gone that nothing
-	// of it is left.
+	// stopped tells that the workload is told not to run, gone that the
+	// controller counts nothing of it any more. Its pods tell the rest.
 	stopped, gone bool
 	// remembered is how many replicas a stopped workload starts with, if the
 	// workload itself says.
@@ -131,7 +131,7 @@ func observeDeployment(o object) observation {
 		want:    want,
 		ready:   int(d.Status.ReadyReplicas),
 		settled: seen && int(d.Status.UpdatedReplicas) == want && int(d.Status.Replicas) == want,
-		gone:    seen && d.Status.Replicas == 0,
+		gone:    d.Status.Replicas == 0,
 	}
 	result.readStop(o)
 	for _, c := range d.Status.Conditions {
@@ -152,7 +152,7 @@ func observeStatefulSet(o object) observation {
 		ready: int(s.Status.ReadyReplicas),
 		settled: seen && int(s.Status.Replicas) == want &&
 			(s.Status.UpdateRevision == s.Status.CurrentRevision || int(s.Status.UpdatedReplicas) == want),
-		gone: seen && s.Status.Replicas == 0,
+		gone: s.Status.Replicas == 0,
 	}
 	result.readStop(o)
 	return result
@@ -177,7 +177,7 @@ func observeDaemonSet(o object) observation {
 		ready:   int(d.Status.NumberReady),
 		settled: seen && d.Status.UpdatedNumberScheduled == d.Status.DesiredNumberScheduled,
 		stopped: stopped,
-		gone:    seen && d.Status.CurrentNumberScheduled == 0 && d.Status.NumberMisscheduled == 0,
+		gone:    d.Status.CurrentNumberScheduled == 0 && d.Status.NumberMisscheduled == 0,
 	}
 	if seen && !stopped && result.want == 0 {
 		result.reason, result.message = "NoNodes", "no node of the cluster can run it"

@@ -17,8 +17,9 @@ import (
 // Schedule is a parsed expression. Each field is a set of bits.
 type Schedule struct {
 	minute, hour, day, month, weekday uint64
-	// anyDay and anyWeekday tell that the field is a star: a day must then
-	// match the other field alone. When neither is, one match is enough.
+	// anyDay and anyWeekday tell that the field is a star, with a step of at
+	// most 1: a day must then match the other field alone. When neither is, one
+	// match is enough.
 	anyDay, anyWeekday bool
 }
 
@@ -73,10 +74,20 @@ func Parse(text string) (Schedule, error) {
 	}, nil
 }
 
-func isStar(part string) bool { return part[0] == '*' || part[0] == '?' }
+// isStar tells whether a field, or an item of its list, leaves everything open.
+// A star with a larger step does not: it selects.
+func isStar(part string) bool {
+	for item := range strings.SplitSeq(part, ",") {
+		body, step, hasStep := strings.Cut(item, "/")
+		if n, _ := strconv.Atoi(step); (body == "*" || body == "?") && (!hasStep || n == 1) {
+			return true
+		}
+	}
+	return false
+}
 
 func (f field) parse(text string) (set uint64, err error) {
-	for _, item := range strings.Split(text, ",") {
+	for item := range strings.SplitSeq(text, ",") {
 		body, stepText, hasStep := strings.Cut(item, "/")
 		low, high, err := f.span(body, hasStep)
 		if err != nil {
@@ -141,17 +152,18 @@ func isDigits(text string) bool { return strings.Trim(text, "0123456789") == "" 
 // is at most eight years away.
 const searchYears = 9
 
-// Next returns the first time after t that matches, in t's location, or the
-// zero time if there is none, as for 30 February.
+// Next returns the first time after t that matches, or the zero time if there
+// is none, as for 30 February. Schedules are in UTC, whatever the location of
+// t, so there is no hour that a clock change leaves out or repeats.
 func (s Schedule) Next(t time.Time) time.Time {
-	t = t.Truncate(time.Minute).Add(time.Minute)
+	t = t.UTC().Truncate(time.Minute).Add(time.Minute)
 	for limit := t.AddDate(searchYears, 0, 0); t.Before(limit); {
 		year, month, day := t.Date()
 		switch {
 		case !has(s.month, int(month)):
-			t = time.Date(year, month+1, 1, 0, 0, 0, 0, t.Location())
+			t = time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC)
 		case !s.matchesDay(t):
-			t = time.Date(year, month, day+1, 0, 0, 0, 0, t.Location())
+			t = time.Date(year, month, day+1, 0, 0, 0, 0, time.UTC)
 		case !has(s.hour, t.Hour()):
 			t = t.Truncate(time.Hour).Add(time.Hour)
 		case !has(s.minute, t.Minute()):

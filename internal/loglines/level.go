@@ -20,11 +20,20 @@ var names = map[string]string{
 var (
 	klogLine   = regexp.MustCompile(`^([IWEF])\d{4} \d{2}:\d{2}:\d{2}\.\d{6} `)
 	klogLevels = map[string]string{"I": "info", "W": "warn", "E": "error", "F": "fatal"}
+	// logfmtLine is a line that begins with a pair, maybe behind a timestamp,
+	// so that prose with "level=debug" in it is not taken for logfmt.
+	logfmtLine = regexp.MustCompile(`^` + timestamp + `[\w.-]+=`)
 	logfmtPair = regexp.MustCompile(`(?:^|\s)(?:level|lvl|severity|loglevel)="?([A-Za-z]+)"?(?:\s|$)`)
-	// plainPrefix is a level at the start of a line or behind a timestamp and
-	// the like: upper-case or set off by brackets or a colon, so that prose
-	// that happens to begin with such a word is not taken for a level.
-	plainPrefix = regexp.MustCompile(`^(?:[\[(]?[-\d:.,T/Z+ ]+[\])]?\s*)?(?:\[\s*([A-Za-z]+)\s*\]|([A-Z]+)(?:[\s:|\]-]|$)|([A-Za-z]+):)`)
+	// plainPrefix is a level at the start of a line or behind a timestamp:
+	// upper-case or set off by brackets or a colon, so that prose that happens
+	// to begin with such a word is not taken for a level.
+	plainPrefix = regexp.MustCompile(`^` + timestamp + `(?:\[\s*([A-Za-z]+)\s*\]|([A-Z]+)(?:[\s:|\]]|$)|([A-Za-z]+):)`)
+)
+
+const (
+	// timestamp is optional. It begins with a digit, and a T in it stands
+	// before a digit: the T of "TRACE" is not part of it.
+	timestamp = `(?:[\[(]?\d(?:[-\d:.,/+ |]|T\d|Z\b)*[\])]?\s*)?`
 	// lineHead is how much of a line is looked at for anything but JSON.
 	lineHead = 512
 )
@@ -48,7 +57,7 @@ func Level(line string) string {
 			}
 		}
 	}
-	if match := logfmtPair.FindStringSubmatch(head); match != nil {
+	if match := logfmtPair.FindStringSubmatch(head); match != nil && logfmtLine.MatchString(head) {
 		return names[strings.ToLower(match[1])]
 	}
 	return ""
@@ -72,7 +81,9 @@ func jsonLevel(line string) string {
 				return level
 			}
 		case float64:
-			return numericLevel(v)
+			if level := numericLevel(v); level != "" {
+				return level
+			}
 		}
 	}
 	return ""
@@ -80,7 +91,7 @@ func jsonLevel(line string) string {
 
 func numericLevel(n float64) string {
 	switch {
-	case n < 10:
+	case n < 10 || n >= 70:
 		return ""
 	case n < 20:
 		return "trace"

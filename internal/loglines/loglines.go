@@ -69,6 +69,9 @@ func NewTail(limit int) *Tail { return &Tail{limit: limit} }
 
 // Add appends an entry, and drops the oldest if there are too many.
 func (t *Tail) Add(entry hosting.LogEntry) {
+	if t.limit <= 0 {
+		return
+	}
 	if len(t.entries) < t.limit {
 		t.entries = append(t.entries, entry)
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -30,11 +31,14 @@ type Cluster struct {
 	Dir string
 
 	state string // the folder the supervisor works in
+	// lease is the file whose lock keeps the cluster up. The garbage collector
+	// closes files that nobody refers to.
+	lease *os.File
 }
 
 // Start returns a cluster of control plane only: objects live, controllers
 // work, quotas and permissions hold, and pods stay Pending. It works for every
-// user.
+// user. Under -short it skips the test, as StartWithNode does.
 func Start(t testing.TB) *Cluster {
 	t.Helper()
 	return start(t, sharedControlPlane)
@@ -64,10 +68,7 @@ func joinOnce(k kind) func(context.Context) (*Cluster, error) {
 	)
 	return func(ctx context.Context) (*Cluster, error) {
 		once.Do(func() {
-			var state string
-			if state, failure = join(ctx, k); failure == nil {
-				cluster = newCluster(state)
-			}
+			cluster, failure = join(ctx, k)
 		})
 		return cluster, failure
 	}
@@ -83,6 +84,9 @@ func newCluster(state string) *Cluster {
 
 func start(t testing.TB, shared func(context.Context) (*Cluster, error)) *Cluster {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a real Kubernetes takes too long for -short")
+	}
 	ctx, cancel := beforeDeadline(t)
 	defer cancel()
 	cluster, err := shared(ctx)

@@ -50,7 +50,7 @@ func down(ctx context.Context, k kind) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(l.supervisor); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(l.run); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err := stopSupervisor(l); err != nil {

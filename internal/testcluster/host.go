@@ -73,14 +73,18 @@ func links(state string) map[string]string {
 		"/run/containerd/containerd.sock": containerdSocket(state),
 		// The host-path provisioner makes the volumes.
 		"/tmp/hostpath_pv": filepath.Join(state, "volumes"),
+		// The kubelet listens there for device plugins.
+		"/var/lib/kubelet/device-plugins": filepath.Join(state, "device-plugins"),
 	}
 }
 
 // createLinks leaves alone what is there: with another containerd on the
 // machine, pods just have no network figures.
 func (s *supervisor) createLinks(context.Context) error {
-	if err := os.MkdirAll(s.path("volumes"), 0o755); err != nil {
-		return err
+	for _, dir := range []string{"volumes", "device-plugins"} {
+		if err := os.MkdirAll(s.path(dir), 0o755); err != nil {
+			return err
+		}
 	}
 	for place, target := range links(s.state) {
 		if err := os.MkdirAll(filepath.Dir(place), 0o711); err != nil {
@@ -104,6 +108,8 @@ func removeLinks(state string) error {
 		if found, err := os.Readlink(place); err == nil && found == target {
 			errs = append(errs, os.Remove(place))
 		}
+		// The folder goes unless somebody else has something there.
+		_ = os.Remove(filepath.Dir(place))
 	}
 	// The kubelet's links to the logs of the pods.
 	const containerLogs = "/var/log/containers"
@@ -114,13 +120,6 @@ func removeLinks(state string) error {
 			errs = append(errs, os.Remove(place))
 		}
 	}
-	removeEmpty(containerLogs)
+	_ = os.Remove(containerLogs) // likewise
 	return errors.Join(errs...)
-}
-
-// removeEmpty removes folders, as long as nobody else has put something there.
-func removeEmpty(dirs ...string) {
-	for _, dir := range dirs {
-		_ = os.Remove(dir)
-	}
 }

@@ -12,54 +12,55 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leases keeps the lease files of this process open: a file nobody refers to
-// is closed by the garbage collector, and its lock lost.
-var leases = map[kind]*os.File{}
-
-// join makes this process a user of the cluster until it ends, starting the
-// cluster if need be, and returns its state folder.
-func join(ctx context.Context, k kind) (state string, err error) {
+// join makes this process a user of the cluster as long as it keeps what join
+// returns, starting the cluster if need be.
+func join(ctx context.Context, k kind) (*Cluster, error) {
 	l, err := layoutOf(k)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	lease, err := acquire(ctx, k, l)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	leases[k] = lease
-	return l.state, nil
+	cluster := newCluster(l.state)
+	cluster.lease = lease
+	return cluster, nil
 }
 
 // acquire returns a lease of a cluster that is ready. Whoever holds a lease
 // keeps the supervisor from stopping, so what it finds ready stays so.
-func acquire(ctx context.Context, k kind, l layout) (lease *os.File, err error) {
-	lease, err = lock(ctx, l.lease, unix.LOCK_SH)
+func acquire(ctx context.Context, k kind, l layout) (*os.File, error) {
+	lease, err := lock(ctx, l.lease, unix.LOCK_SH)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, lease.Close())
-		}
-	}()
+	if err := makeReady(ctx, k, l); err != nil {
+		return nil, errors.Join(err, lease.Close())
+	}
+	return lease, nil
+}
+
+// makeReady returns when the cluster is ready, starting it if need be.
+func makeReady(ctx context.Context, k kind, l layout) error {
 	for {
 		ready, err := locked(l.ready)
 		if err != nil || ready {
-			return lease, err
+			return err
 		}
 		alive, err := locked(l.supervisor)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !alive {
 			if err := launch(ctx, k, l); err != nil {
-				return nil, err
+				return err
 			}
+			continue // it may have given way to another one
 		}
 		// A supervisor that is alive without being ready starts or stops.
 		if err := wait(ctx, pollInterval); err != nil {
-			return nil, fmt.Errorf("wait for the %s cluster: %w", k, err)
+			return fmt.Errorf("wait for the %s cluster: %w", k, err)
 		}
 	}
 }

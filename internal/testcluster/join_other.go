@@ -8,6 +8,6 @@ import (
 )
 
 // join refuses: the components of a node exist for Linux only.
-func join(context.Context, kind) (state string, err error) {
-	return "", errors.ErrUnsupported
+func join(context.Context, kind) (*Cluster, error) {
+	return nil, errors.ErrUnsupported
 }

@@ -38,6 +38,14 @@ func layoutOf(k kind) (layout, error) {
 	if err != nil {
 		return layout{}, err
 	}
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return layout{}, err
+	}
+	// The kernel's list of mounts, which the removal of a node goes by, names
+	// folders by their real paths.
+	if cache, err = filepath.EvalSymlinks(cache); err != nil {
+		return layout{}, err
+	}
 	run := filepath.Join(cache, "run")
 	base := filepath.Join(run, string(k))
 	return layout{

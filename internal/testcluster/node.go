@@ -39,7 +39,7 @@ const (
 // Services are routed to them and the metrics API answers.
 func (s *supervisor) startNode(ctx context.Context) error {
 	for _, prepare := range []func(context.Context) error{
-		refuseOthers, s.rememberSysctls, s.createLinks, s.createBridge, s.createCgroups,
+		s.rememberSysctls, s.createLinks, s.createBridge, s.createCgroups,
 		s.startContainerd, s.startKubelet, s.startProxy,
 	} {
 		if err := prepare(ctx); err != nil {

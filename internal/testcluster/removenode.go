@@ -14,12 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Places that containerd, the network library and the kubelet use whatever
-// they are told.
+// Places that containerd and the network library use whatever they are told.
+// Their folders are removed as long as nobody else has something there.
 const (
-	shimSockets   = "/run/containerd/s"
-	cniResults    = "/var/lib/cni/results"
-	devicePlugins = "/var/lib/kubelet/device-plugins"
+	shimSockets = "/run/containerd/s"
+	cniResults  = "/var/lib/cni/results"
 )
 
 // removeNode removes what a node left outside its state folder, once the
@@ -36,11 +35,7 @@ func removeNode(ctx context.Context, state string) error {
 	if err := unmountBelow(state); err != nil {
 		return err // nothing must be removed through a mount
 	}
-	err := errors.Join(forgotten, removeNetwork(ctx), removeLinks(state), restoreSysctls(state))
-	for _, dir := range []string{shimSockets, cniResults, devicePlugins} {
-		removeEmpty(dir, filepath.Dir(dir))
-	}
-	return err
+	return errors.Join(forgotten, removeNetwork(ctx), removeLinks(state), restoreSysctls(state))
 }
 
 // removeShimSockets removes the sockets of the containers' shims, whose
@@ -65,6 +60,7 @@ func removeShimSockets(state string) error {
 			errs = append(errs, err)
 		}
 	}
+	_ = os.Remove(shimSockets)
 	return errors.Join(errs...)
 }
 
@@ -83,6 +79,8 @@ func removeNetworkResults(state string) error {
 			errs = append(errs, os.Remove(result))
 		}
 	}
+	_ = os.Remove(cniResults)
+	_ = os.Remove(filepath.Dir(cniResults))
 	return errors.Join(errs...)
 }
 

@@ -131,6 +131,11 @@ func (s *supervisor) run(ctx context.Context) (lease *os.File, err error) {
 }
 
 func (s *supervisor) start(ctx context.Context) error {
+	if s.kind == withNode {
+		if err := refuseOthers(ctx); err != nil {
+			return err
+		}
+	}
 	for _, dir := range []string{logsDir, pkiDir} {
 		if err := os.MkdirAll(filepath.Join(s.state, dir), 0o700); err != nil {
 			return err

@@ -21,6 +21,9 @@ import (
 // programs of the usual cache.
 func ownCluster(t *testing.T) layout {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a real Kubernetes takes too long for -short")
+	}
 	usual, err := cacheDir()
 	require.NoError(t, err)
 	goCache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()

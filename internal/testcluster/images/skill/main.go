@@ -21,7 +21,7 @@ const unhealthyFile = "/tmp/unhealthy"
 var (
 	lines      = flag.Int("lines", 0, "print this many numbered lines first")
 	every      = flag.Duration("every", 0, "print a numbered line at this interval, for ever")
-	levelLines = flag.Bool("level-lines", false, "print a line of each style of log level")
+	levelLines = flag.Bool("level-lines", false, "print some of the first lines in a style that tells a level")
 	printEnv   = flag.String("print-env", "", "print the value of the environment variable of this name")
 	noServer   = flag.Bool("no-server", false, "do not serve HTTP")
 	exitAfter  = flag.Duration("exit-after", 0, "exit after this time")
@@ -71,16 +71,26 @@ func printLines() {
 	if *printEnv != "" {
 		fmt.Printf("%s=%s\n", *printEnv, os.Getenv(*printEnv))
 	}
-	if *levelLines {
-		fmt.Println(`{"level":"error","msg":"a JSON line"}`)
-		fmt.Println(`level=warn msg="a logfmt line"`)
-		fmt.Println(`E0102 15:04:05.000000       1 main.go:1] a klog line`)
-		fmt.Println(`INFO a plain line`)
-		fmt.Println(`a line without a level`)
-	}
 	for number := 1; number <= *lines; number++ {
-		fmt.Println("line", number)
+		fmt.Println(styled(fmt.Sprintf("line %d", number), number))
 	}
+}
+
+// styled gives some of the first lines a level, each in another way.
+func styled(line string, number int) string {
+	if *levelLines {
+		switch number {
+		case 3:
+			return fmt.Sprintf(`{"level":"error","msg":%q}`, line)
+		case 5:
+			return fmt.Sprintf("level=warn msg=%q", line)
+		case 7:
+			return "E0102 15:04:05.000000       1 main.go:1] " + line
+		case 9:
+			return "INFO " + line
+		}
+	}
+	return line
 }
 
 func serve() error {
@@ -90,6 +100,8 @@ func serve() error {
 	}
 	http.HandleFunc("/{$}", hello)
 	http.HandleFunc("/healthz", health)
+	http.HandleFunc("PUT /unhealthy", makeUnhealthy)
+	http.HandleFunc("DELETE /unhealthy", makeHealthy)
 	http.HandleFunc("/env", environment)
 	http.HandleFunc("/burn", burn)
 	http.HandleFunc("/exit", exit)
@@ -113,6 +125,18 @@ func health(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+func makeUnhealthy(w http.ResponseWriter, _ *http.Request) {
+	if err := os.WriteFile(unhealthyFile, nil, 0o600); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+func makeHealthy(w http.ResponseWriter, _ *http.Request) {
+	if err := os.Remove(unhealthyFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
 }
 
 func environment(w http.ResponseWriter, r *http.Request) {
