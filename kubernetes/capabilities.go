@@ -7,7 +7,10 @@ import (
 	"skillcenter.io/hosting"
 )
 
-const noteVolumes = "volumes are not available on this provider yet"
+const (
+	noteVolumes = "volumes are not available on this provider yet"
+	noteCost    = "a cluster does not know what its nodes cost, and price books are not available yet"
+)
 
 // notes say why something is not supported for any type.
 var notes = map[hosting.Capability]string{
@@ -16,8 +19,8 @@ var notes = map[hosting.Capability]string{
 	hosting.CanStreamLogs:     "following logs is not available on this provider yet",
 	hosting.CanRecordEvent:    "recording events is not available on this provider yet",
 	hosting.CanMountVolumes:   noteVolumes,
-	hosting.CanEstimateCost:   "costs are not available on this provider yet",
-	hosting.CanActualCost:     "costs are not available on this provider yet",
+	hosting.CanEstimateCost:   noteCost,
+	hosting.CanActualCost:     noteCost,
 	hosting.CanWatch:          "watching is not available on this provider yet",
 	hosting.CanApply:          "applying is not available on this provider yet",
 	hosting.CanPlan:           "planning is not available on this provider yet",

@@ -54,7 +54,7 @@ func reasonOf(ctx context.Context, err error) hosting.Reason {
 		return hosting.NotFound
 	case apierrors.IsAlreadyExists(err):
 		return hosting.AlreadyExists
-	case apierrors.IsConflict(err), isUIDMismatch(err):
+	case apierrors.IsConflict(err), isUIDMismatch(err), isFailedTest(err):
 		return hosting.Conflict
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
 		return hosting.InvalidArgument
@@ -104,12 +104,17 @@ func isDefiniteRefusal(err error) bool {
 // fmtError says what was being done when err happened.
 func fmtError(what string, err error) error { return fmt.Errorf("%s: %w", what, err) }
 
-// isFailedTest recognises a JSON patch that was refused because one of its
-// tests did not hold, or because what it is about is no longer there.
+// isFailedTest recognises a JSON patch that could not be applied: one of its
+// tests did not hold, or what it is about is no longer there. The API server
+// calls that Invalid and, unlike with a value that it does not accept, names
+// neither the object nor a field.
 func isFailedTest(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "testing value") || strings.Contains(text, "testing path") ||
-		strings.Contains(text, "test failed") || strings.Contains(text, "nonexistent") || strings.Contains(text, "missing")
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || !apierrors.IsInvalid(err) {
+		return false
+	}
+	details := status.Status().Details
+	return details == nil || details.Name == "" && len(details.Causes) == 0
 }
 
 func groupResource(r *resource) schema.GroupResource { return schema.GroupResource{Resource: r.plural} }

@@ -47,13 +47,13 @@ func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.I
 	result := hosting.InstanceMetrics{
 		InstanceID: t.id, Timestamp: hosting.NewTime(now),
 		Replicas: state.want, ReadyReplicas: s.readyPods(),
+		Unavailable: []string{"diskUsage", "networkIn", "networkOut"},
 	}
 	running := runningPods(s.pods)
 	if len(running) == 0 {
-		// Nothing runs: all figures are known, and are zero.
+		// Nothing runs: it is known to use no CPU and no memory.
 		return result, nil
 	}
-	result.Unavailable = []string{"diskUsage", "networkIn", "networkOut"}
 	measured, err := p.podMetrics(ctx, t)
 	if err != nil {
 		return hosting.InstanceMetrics{}, p.fail(ctx, hosting.MetricsFailed, t.id, "reading metrics.k8s.io: is metrics-server healthy?", err)

@@ -23,8 +23,6 @@ const ProviderType = "kubernetes"
 // Provider implements [hosting.CloudHostingProvider] on Kubernetes. All its
 // methods may be called concurrently.
 type Provider struct {
-	hosting.UnimplementedProvider // cost, which needs a price book
-
 	config  Config
 	regions map[string]*region
 }

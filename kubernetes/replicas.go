@@ -149,7 +149,7 @@ func (p *Provider) startReplicas(ctx context.Context, t target, a *anchor) error
 // still be like. If it no longer is, the error is a conflict.
 func (t target) patchTested(ctx context.Context, operations ...operation) error {
 	_, err := t.kind.patch(ctx, t.region, t.name, types.JSONPatchType, jsonPatch(operations...))
-	if apierrors.IsInvalid(err) && isFailedTest(err) {
+	if isFailedTest(err) {
 		return apierrors.NewConflict(groupResource(t.kind.resource), t.name, err)
 	}
 	return err

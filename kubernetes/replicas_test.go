@@ -101,3 +101,32 @@ func (w *world) replicas(t *testing.T, name string) int32 {
 	require.NoError(t, err)
 	return *deployment.Spec.Replicas
 }
+
+func TestAStopRacingWithScalesAndStartsIsNeverRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	config.Scaling = nil
+	instance, err := w.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	var wait sync.WaitGroup
+	for i := range 6 {
+		wait.Go(func() {
+			for round := range 5 {
+				var err error
+				switch (i + round) % 3 {
+				case 0:
+					err = w.StopInstance(t.Context(), instance.ID)
+				case 1:
+					err = w.StartInstance(t.Context(), instance.ID)
+				default:
+					err = w.ScaleInstance(t.Context(), instance.ID, 1+i)
+				}
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wait.Wait()
+	require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+	assert.EqualValues(t, 0, w.replicas(t, "web"))
+}

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"skillcenter.io/hosting"
 )
@@ -53,7 +55,7 @@ func (s *snapshot) state(now time.Time) state {
 		}
 		return result
 	case seen.scheduled:
-		result.ready = s.readyPods()
+		result.want, result.ready = s.activeRuns(), s.readyPods()
 		result.status = hosting.StatusRunning
 	case seen.want == 0 && s.kind.instanceType != hosting.TypeDaemonSet:
 		result.status, result.reason = hosting.StatusRunning, reasonScaledToZero
@@ -77,6 +79,22 @@ func (s *snapshot) state(now time.Time) state {
 		result.reason, result.message = "NotReady", strconv.Itoa(seen.ready)+" of "+strconv.Itoa(seen.want)+" replicas are ready"
 	}
 	return result
+}
+
+// activeRuns counts the runs of a cronjob that have not ended. The controller
+// lists those that it started itself; one that was started out of schedule
+// shows by its pods.
+func (s *snapshot) activeRuns() int {
+	runs := map[string]bool{}
+	for _, job := range s.workload.(*batchv1.CronJob).Status.Active {
+		runs[job.Name] = true
+	}
+	for _, pod := range s.livePods() {
+		if owner := metav1.GetControllerOf(pod); owner != nil {
+			runs[owner.Name] = true
+		}
+	}
+	return len(runs)
 }
 
 const reasonScaledToZero = "ScaledToZero"

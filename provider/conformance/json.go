@@ -1,0 +1,49 @@
+package conformance
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"testing"
+
+	"skillcenter.io/hosting"
+)
+
+func jsonCases() []testCase {
+	return []testCase{
+		each("everything that is returned survives JSON", survivesJSON),
+	}
+}
+
+// survivesJSON finds numbers that JSON does not have, text that is not UTF-8
+// and statuses that the protocol does not have.
+func survivesJSON(t *testing.T, e *env) {
+	config := e.config(Serve)
+	config.Labels = map[string]string{"team": "blue"}
+	config.Container.Ports = []int{8080}
+	id := e.talkative(t, config)
+	for name, result := range e.everything(t, id, config) {
+		data, err := json.Marshal(result)
+		if err != nil {
+			t.Errorf("%s(%s): %v", name, id, err)
+			continue
+		}
+		if result == nil {
+			continue
+		}
+		copied := reflect.New(reflect.TypeOf(result))
+		if err := json.Unmarshal(data, copied.Interface()); err != nil {
+			t.Errorf("%s(%s): %s: %v", name, id, data, err)
+		} else if again := toJSON(copied.Interface()); again != string(data) {
+			t.Errorf("%s(%s): %s is %s after a round trip through JSON", name, id, data, again)
+		}
+		if instance, ok := result.(hosting.CloudInstance); ok && !slices.Contains(statuses, instance.Status) {
+			t.Errorf("%s(%s): status %q, want one of %q", name, id, instance.Status, statuses)
+		}
+	}
+}
+
+var statuses = []hosting.Status{
+	hosting.StatusCreating, hosting.StatusRunning, hosting.StatusUpdating, hosting.StatusStarting, hosting.StatusStopping, hosting.StatusStopped,
+	hosting.StatusRestarting, hosting.StatusDegraded, hosting.StatusFailed, hosting.StatusCompleted, hosting.StatusTerminating, hosting.StatusUnknown,
+}
