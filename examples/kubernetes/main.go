@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,20 +59,21 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, s settings) (err error) {
-	config := hostingkubernetes.DefaultConfig()
-	config.Namespace = s.namespace
-	provider, err := hostingkubernetes.New(ctx, config)
+	cluster := hostingkubernetes.DefaultConfig()
+	cluster.Namespace = s.namespace
+	provider, err := hostingkubernetes.New(ctx, cluster)
 	if err != nil {
 		return err
 	}
 
 	show.Heading(out, "Create it")
-	instance, err := provider.CreateInstance(ctx, hosting.CloudHostingConfig{
+	config := hosting.CloudHostingConfig{
 		InstanceName: "hello",
 		InstanceType: hosting.TypeDeployment,
 		Container:    &hosting.ContainerConfig{Image: s.image, Args: strings.Fields(s.args), Ports: []int{s.port}},
 		Resources:    &hosting.ResourceConfig{CPURequest: 0.05, MemoryRequest: 32 << 20},
-	})
+	}
+	instance, err := provider.CreateInstance(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func run(ctx context.Context, out io.Writer, s settings) (err error) {
 	}
 
 	show.Heading(out, "What does it cost?")
-	if err := printCost(ctx, out, provider, instance.ID); err != nil {
+	if err := printCost(ctx, out, provider, config, instance.ID); err != nil {
 		return err
 	}
 
@@ -166,7 +168,7 @@ func inspect(ctx context.Context, out io.Writer, provider hosting.CloudHostingPr
 	t.Flush()
 	fmt.Fprintln(out)
 
-	metrics, err := provider.GetMetrics(ctx, id)
+	metrics, err := measured(ctx, out, provider, id)
 	if err != nil {
 		return err
 	}
@@ -181,20 +183,48 @@ func inspect(ctx context.Context, out io.Writer, provider hosting.CloudHostingPr
 	return nil
 }
 
+// measured waits for the first figures of metrics-server, which takes a while
+// after a start. Without them it returns what is known.
+func measured(ctx context.Context, out io.Writer, provider hosting.CloudHostingProvider, id string) (hosting.InstanceMetrics, error) {
+	fmt.Fprint(out, "  waiting for metrics-server ")
+	defer fmt.Fprint(out, "\n\n")
+	for deadline := time.Now().Add(time.Minute); ; {
+		metrics, err := provider.GetMetrics(ctx, id)
+		if err != nil || !slices.Contains(metrics.Unavailable, "cpuUsage") || time.Now().After(deadline) {
+			return metrics, err
+		}
+		fmt.Fprint(out, ".")
+		select {
+		case <-ctx.Done():
+			return metrics, ctx.Err()
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
 // printCost prints what is known of the cost: a provider that does not know
 // says so, and why.
-func printCost(ctx context.Context, out io.Writer, provider hosting.CloudHostingProvider, id string) error {
-	now := hosting.NewTime(time.Now())
-	cost, err := provider.GetActualCost(ctx, id, hosting.NewTime(now.Std().Add(-time.Hour)), now)
-	if errors.Is(err, hosting.Unsupported) {
-		fmt.Fprintf(out, "Not known: %v\n", err)
-		return nil
-	}
-	if err != nil {
+func printCost(ctx context.Context, out io.Writer, provider hosting.CloudHostingProvider, config hosting.CloudHostingConfig, id string) error {
+	t := show.NewTable(out, "COST", "VALUE")
+	defer t.Flush()
+	estimate, err := provider.EstimateCost(ctx, config)
+	if err := costRow(t, "estimate, per month", estimate.MonthlyCost, estimate.Currency, err); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%.6f %s in the last hour\n", cost.TotalCost, cost.Currency)
-	return nil
+	now := hosting.NewTime(time.Now())
+	actual, err := provider.GetActualCost(ctx, id, hosting.NewTime(now.Std().Add(-time.Hour)), now)
+	return costRow(t, "actual, in the last hour", actual.TotalCost, actual.Currency, err)
+}
+
+func costRow(t show.Table, what string, cost float64, currency string, err error) error {
+	switch {
+	case errors.Is(err, hosting.Unsupported):
+		t.Row(what, "not known: "+err.Error())
+		return nil
+	case err == nil:
+		t.Row(what, fmt.Sprintf("%.6f %s", cost, currency))
+	}
+	return err
 }
 
 func deleteInstance(ctx context.Context, out io.Writer, provider hosting.CloudHostingProvider, id string) error {

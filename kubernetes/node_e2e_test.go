@@ -1,0 +1,353 @@
+//go:build linux && e2e
+
+package kubernetes_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/testcluster"
+	"skillcenter.io/hosting/provider/conformance"
+)
+
+// newNodeWorld starts on a cluster whose pods run.
+func newNodeWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldOn(t, testcluster.StartWithNode(t), smallPods)
+}
+
+func serving(name string) hosting.CloudHostingConfig {
+	container := skill(conformance.Serve)
+	container.Ports = []int{8080}
+	return hosting.CloudHostingConfig{InstanceName: name, InstanceType: hosting.TypeDeployment, Container: &container}
+}
+
+// run creates an instance and waits until it runs.
+func (w *world) run(t *testing.T, config hosting.CloudHostingConfig) hosting.CloudInstance {
+	t.Helper()
+	instance, err := w.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	return w.await(t, instance.ID, hosting.StatusRunning)
+}
+
+func (w *world) await(t *testing.T, id string, want ...hosting.Status) hosting.CloudInstance {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+	defer cancel()
+	instance, err := hosting.WaitForStatus(ctx, w, id, hosting.WaitOptions{Interval: 200 * time.Millisecond}, want...)
+	require.NoError(t, err)
+	return instance
+}
+
+// fetch gets a path of the instance through its Service, from the node.
+func (w *world) fetch(t *testing.T, instance hosting.CloudInstance, path string) string {
+	t.Helper()
+	require.NotNil(t, instance.Endpoint)
+	address := "http://" + instance.Endpoint.Metadata["clusterIP"] + ":8080" + path
+	var body []byte
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		response, err := http.Get(address)
+		if !assert.NoError(c, err) {
+			return
+		}
+		defer response.Body.Close()
+		body, err = io.ReadAll(response.Body)
+		assert.NoError(c, err)
+		assert.Equal(c, http.StatusOK, response.StatusCode)
+	}, waitTime, 200*time.Millisecond)
+	return string(body)
+}
+
+func TestEveryTypeThatServesAnswersThroughItsService(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeDaemonSet, hosting.TypeJob} {
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel()
+			config := serving("web-" + instanceType)
+			config.InstanceType = instanceType
+			instance := w.run(t, config)
+			assert.Contains(t, w.fetch(t, instance, "/"), "hello from web-"+instanceType)
+		})
+	}
+}
+
+func TestTheContainerGetsItsVariablesLiterallyAndItsSecrets(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	config := serving("web")
+	config.Env = map[string]string{"PLAIN": "instance", "BOTH": "instance"}
+	config.Container.Env = map[string]string{"BOTH": "container", "LITERAL": "$(PLAIN) $$x $HOME", "HIDDEN": "plain"}
+	config.SecretEnv = hosting.SecretMap{"HIDDEN": "top s3cret $(PLAIN)"}
+	instance := w.run(t, config)
+	for name, want := range map[string]string{
+		"PLAIN": "instance", "BOTH": "container", "LITERAL": "$(PLAIN) $$x $HOME", "HIDDEN": "top s3cret $(PLAIN)",
+	} {
+		assert.Equal(t, want, w.fetch(t, instance, "/env?name="+url.QueryEscape(name)), name)
+	}
+}
+
+func TestAReplicaThatFailsItsHealthCheckIsNotRunning(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	config := serving("web")
+	config.Container.HealthCheck = &hosting.HealthCheck{
+		HTTP: &hosting.HTTPCheck{Path: "/healthz", Port: 8080}, Period: hosting.Duration(time.Second), FailureThreshold: 1,
+	}
+	instance := w.run(t, config)
+	health, err := w.HealthCheck(t.Context(), instance.ID)
+	require.NoError(t, err)
+	assert.True(t, health.Healthy)
+
+	set := func(method string) {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+instance.Endpoint.Metadata["clusterIP"]+":8080/unhealthy", nil)
+		require.NoError(t, err)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		response.Body.Close()
+	}
+	set(http.MethodPut)
+	degraded := w.await(t, instance.ID, hosting.StatusDegraded)
+	assert.Equal(t, "NotReady", degraded.Metadata[hosting.MetadataReason])
+	health, err = w.HealthCheck(t.Context(), instance.ID)
+	require.NoError(t, err)
+	assert.False(t, health.Healthy)
+	assert.Contains(t, health.Reason, "0 of 1 replicas are ready")
+}
+
+func TestMetricsOfRunningPodsAreMeasured(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	instance := w.run(t, serving("web"))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		metrics, err := w.GetMetrics(t.Context(), instance.ID)
+		assert.NoError(c, err)
+		assert.Equal(c, []string{"diskUsage", "networkIn", "networkOut"}, metrics.Unavailable)
+		assert.Positive(c, metrics.MemoryUsage)
+		assert.Equal(c, 1, metrics.ReadyReplicas)
+	}, waitTime, time.Second)
+}
+
+func TestAFailedStartSaysWhyWithinSeconds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change  func(t *testing.T, w *world, config *hosting.CloudHostingConfig)
+		reasons []string
+		says    string
+	}{
+		"the image cannot be pulled": {
+			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
+				config.Container.Image = "skillcenter.io/test/missing:v1"
+			},
+			reasons: []string{"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"}, says: "missing:v1",
+		},
+		"the container crashes": {
+			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
+				config.Container.Args = []string{"-no-server", "-exit-after", "1ms", "-exit-code", "3"}
+				// Without a check a container is ready while it runs, however short.
+				config.Container.HealthCheck = &hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: 8080}}
+			},
+			reasons: []string{"Crashed", "CrashLoopBackOff"}, says: "exit code 3",
+		},
+		"the command does not exist": {
+			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
+				config.Container.Commands = []string{"/no/such/program"}
+			},
+			reasons: []string{"RunContainerError", "CrashLoopBackOff", "Crashed", "CreateContainerError"}, says: "/no/such/program",
+		},
+		"no node has room": {
+			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
+				config.Resources = &hosting.ResourceConfig{CPURequest: 1000}
+			},
+			reasons: []string{"Unschedulable"}, says: "Insufficient cpu",
+		},
+		"a quota allows no pods": {
+			change: func(t *testing.T, w *world, _ *hosting.CloudHostingConfig) {
+				_, err := w.client.CoreV1().ResourceQuotas(w.namespace).Create(t.Context(), &corev1.ResourceQuota{
+					ObjectMeta: metav1.ObjectMeta{Name: "pods"},
+					Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("0")}},
+				}, metav1.CreateOptions{})
+				require.NoError(t, err)
+				require.EventuallyWithT(t, func(c *assert.CollectT) {
+					quota, err := w.client.CoreV1().ResourceQuotas(w.namespace).Get(t.Context(), "pods", metav1.GetOptions{})
+					assert.NoError(c, err)
+					assert.NotEmpty(c, quota.Status.Hard)
+				}, waitTime, 100*time.Millisecond)
+			},
+			reasons: []string{"FailedCreate"}, says: "exceeded quota",
+		},
+	} {
+		for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet} {
+			t.Run(name+"/"+instanceType, func(t *testing.T) {
+				t.Parallel()
+				w := newNodeWorld(t)
+				config := serving("web")
+				config.InstanceType = instanceType
+				test.change(t, w, &config)
+				instance, err := w.CreateInstance(t.Context(), config)
+				require.NoError(t, err)
+
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+				defer cancel()
+				failed, err := hosting.WaitForStatus(ctx, w, instance.ID, hosting.WaitOptions{Interval: 200 * time.Millisecond}, hosting.StatusRunning)
+				require.ErrorIs(t, err, hosting.Unavailable)
+				require.Equal(t, hosting.StatusFailed, failed.Status)
+				assert.Contains(t, test.reasons, failed.Metadata[hosting.MetadataReason])
+				assert.Contains(t, err.Error(), failed.Metadata[hosting.MetadataReason])
+				if failed.Metadata[hosting.MetadataReason] != "CrashLoopBackOff" || test.says == "exit code 3" {
+					assert.Contains(t, err.Error(), test.says)
+				}
+				t.Logf("after %v: %v", time.Since(began).Round(time.Millisecond), err)
+			})
+		}
+	}
+}
+
+func TestAnUpdateThatCannotStartIsNeverReportedRunning(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	instance := w.run(t, serving("web"))
+	// More than the node has: the new pod stays pending and the old one serves.
+	require.NoError(t, w.UpdateResources(t.Context(), instance.ID, hosting.ResourceConfig{CPURequest: 1000, CPULimit: 1000}))
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		now, err := w.GetInstance(t.Context(), instance.ID)
+		require.NoError(t, err)
+		require.NotEqual(t, hosting.StatusRunning, now.Status)
+		if now.Status == hosting.StatusDegraded {
+			assert.Equal(t, "Unschedulable", now.Metadata[hosting.MetadataReason])
+			break
+		}
+		require.True(t, time.Now().Before(deadline), "it is still %s", now.Status)
+	}
+	assert.Contains(t, w.fetch(t, instance, "/"), "hello")
+}
+
+func TestLogsOfTheRunBeforeACrashAreKept(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	config := serving("web")
+	config.Container.Args = []string{"-lines", "3", "-no-server", "-exit-after", "1ms", "-exit-code", "1"}
+	instance, err := w.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	w.await(t, instance.ID, hosting.StatusFailed)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		logs, err := w.GetLogs(t.Context(), instance.ID, hosting.LogQueryOptions{})
+		assert.NoError(c, err)
+		if assert.NotEmpty(c, logs) {
+			assert.Equal(c, "line 3", logs[len(logs)-1].Message)
+		}
+	}, waitTime, 500*time.Millisecond)
+}
+
+func TestANodePortAnswersOnTheNodesAddress(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	config := serving("web")
+	config.Network = &hosting.NetworkConfig{ServiceType: hosting.ServiceNodePort}
+	instance := w.run(t, config)
+	endpoint, err := w.GetServiceEndpoint(t.Context(), instance.ID)
+	require.NoError(t, err)
+	assert.Equal(t, hosting.EndpointNodePort, endpoint.Type)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		response, err := http.Get(endpoint.URL)
+		if assert.NoError(c, err) {
+			response.Body.Close()
+			assert.Equal(c, http.StatusOK, response.StatusCode)
+		}
+	}, waitTime, 200*time.Millisecond)
+}
+
+func TestStatefulSetReplicasHaveStableNames(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	config := serving("db")
+	config.InstanceType = hosting.TypeStatefulSet
+	config.Scaling = &hosting.ScaleConfig{MinReplicas: 2}
+	w.run(t, config)
+	pods, err := w.client.CoreV1().Pods(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "skillcenter.io/name=db"})
+	require.NoError(t, err)
+	var names []string
+	for _, pod := range pods.Items {
+		names = append(names, pod.Name+"."+pod.Spec.Subdomain)
+	}
+	assert.ElementsMatch(t, []string{"db-0.db-hl", "db-1.db-hl"}, names)
+}
+
+func TestAJobThatIsRestartedRunsAgain(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	container := skill(conformance.Complete)
+	instance, err := w.CreateInstance(t.Context(), hosting.CloudHostingConfig{InstanceName: "once", InstanceType: hosting.TypeJob, Container: &container})
+	require.NoError(t, err)
+	w.await(t, instance.ID, hosting.StatusCompleted)
+	before, err := w.client.BatchV1().Jobs(w.namespace).Get(t.Context(), "once", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.NoError(t, w.RestartInstance(t.Context(), instance.ID))
+	w.await(t, instance.ID, hosting.StatusCompleted)
+	after, err := w.client.BatchV1().Jobs(w.namespace).Get(t.Context(), "once", metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.NotEqual(t, before.UID, after.UID)
+}
+
+func TestDeletingARunningInstanceLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeDaemonSet, hosting.TypeJob, hosting.TypeCronJob} {
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel()
+			w := newNodeWorld(t)
+			before := w.objects(t)
+			config := everything("web", instanceType)
+			config.Container.Args = skill(conformance.Serve).Args
+			config.Container.TerminationGracePeriod = new(hosting.Duration(time.Second))
+			instance := w.run(t, config)
+			if instanceType == hosting.TypeCronJob {
+				require.NoError(t, w.RunNow(t.Context(), instance.ID))
+				require.EventuallyWithT(t, func(c *assert.CollectT) {
+					now, err := w.GetInstance(t.Context(), instance.ID)
+					assert.NoError(c, err)
+					assert.Equal(c, 1, now.Replicas)
+				}, waitTime, 200*time.Millisecond)
+			}
+			w.delete(t, instance.ID)
+			w.requireSameObjects(t, before)
+		})
+	}
+}
+
+func TestListReadsAllTypesWithAFixedNumberOfRequests(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	var want []string
+	for i, instanceType := range w.SupportedInstanceTypes() {
+		config := everything(fmt.Sprintf("web-%d", i), instanceType)
+		config.Container.Args = skill(conformance.Serve).Args
+		config.Scaling = nil
+		want = append(want, w.run(t, config).ID)
+	}
+	list, err := w.ListInstances(t.Context())
+	require.NoError(t, err)
+	var got []string
+	for _, instance := range list {
+		got = append(got, instance.ID)
+		assert.Equal(t, hosting.StatusRunning, instance.Status, instance.ID)
+		single, err := w.GetInstance(t.Context(), instance.ID)
+		require.NoError(t, err)
+		assert.Equal(t, single, instance, "a list says what a get says")
+		assert.True(t, strings.HasPrefix(instance.Endpoint.URL, "http://web-"), instance.Endpoint.URL)
+	}
+	assert.ElementsMatch(t, want, got)
+}
