@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strconv"
@@ -66,13 +67,11 @@ func (s *snapshot) endpoint() (hosting.ServiceEndpoint, bool) {
 	}
 	switch s.service.Spec.Type {
 	case corev1.ServiceTypeLoadBalancer:
-		for _, at := range s.service.Status.LoadBalancer.Ingress {
-			if at.Hostname != "" {
-				return set(hosting.EndpointLoadBalancer, at.Hostname, int(port.Port))
-			}
-			return set(hosting.EndpointLoadBalancer, at.IP, int(port.Port))
+		var host string // a load balancer gets its address when it is ready
+		if at := s.service.Status.LoadBalancer.Ingress; len(at) > 0 {
+			host = cmp.Or(at[0].Hostname, at[0].IP)
 		}
-		return hosting.ServiceEndpoint{}, false
+		return set(hosting.EndpointLoadBalancer, host, int(port.Port))
 	case corev1.ServiceTypeNodePort:
 		return set(hosting.EndpointNodePort, s.nodeAddress, int(port.NodePort))
 	}

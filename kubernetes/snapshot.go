@@ -90,11 +90,7 @@ func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snap
 	return s, nil
 }
 
-var (
-	pods = &resource{"Pod", "pods", coreREST, func() object { return &corev1.Pod{} }}
-	// events are read only.
-	events = &resource{"Event", "events", coreREST, func() object { return &corev1.Event{} }}
-)
+var pods = &resource{"Pod", "pods", coreREST, func() object { return &corev1.Pod{} }}
 
 func ignoreNotFound(err error) error {
 	if apierrors.IsNotFound(err) {
