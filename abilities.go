@@ -227,7 +227,8 @@ func (s CapabilitySet) Has(c Capability) bool { return s[c].Supported }
 // CapabilityReporter is the ability to tell what is possible.
 type CapabilityReporter interface {
 	// Capabilities returns what can be done with instances of a type in a
-	// region. An unknown region or type is an InvalidArgument.
+	// region, the default one if it is empty. An unknown region or type is an
+	// InvalidArgument.
 	Capabilities(ctx context.Context, region, instanceType string) (CapabilitySet, error)
 }
 

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -44,7 +45,7 @@ func (p *Provider) Capabilities(ctx context.Context, region, instanceType string
 		return hosting.Errorf(p.config.Name, hosting.GetFailed, hosting.InvalidArgument, "%w",
 			hosting.FieldErrors{{Field: field, Value: value, Allowed: strings.Join(allowed, ", ")}})
 	}
-	if p.regions[region] == nil {
+	if region = cmp.Or(region, p.config.Regions[0].Name); p.regions[region] == nil {
 		return nil, refuse("region", region, p.SupportedRegions())
 	}
 	kind := kinds[instanceType]

@@ -229,3 +229,27 @@ func TestAnotherOwnersInstancesDoNotExist(t *testing.T) {
 	require.ErrorIs(t, err, hosting.AlreadyExists)
 	assert.Contains(t, err.Error(), "not managed by this provider")
 }
+
+func TestAnAnchorThatCannotBeReadHidesNoOtherInstance(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	good, err := w.CreateInstance(t.Context(), everything("good", hosting.TypeDeployment))
+	require.NoError(t, err)
+	newer, err := w.CreateInstance(t.Context(), everything("newer", hosting.TypeJob))
+	require.NoError(t, err)
+	anchor, err := w.client.CoreV1().ConfigMaps(w.namespace).Get(t.Context(), "skill-newer", metav1.GetOptions{})
+	require.NoError(t, err)
+	anchor.Data["desired"] = strings.Replace(anchor.Data["desired"], `"schema":1`, `"schema":2`, 1)
+	_, err = w.client.CoreV1().ConfigMaps(w.namespace).Update(t.Context(), anchor, metav1.UpdateOptions{})
+	require.NoError(t, err)
+
+	list, err := w.ListInstances(t.Context())
+	require.ErrorIs(t, err, hosting.Internal)
+	assert.Contains(t, err.Error(), "skill-newer")
+	assert.Contains(t, err.Error(), "newer version")
+	require.Len(t, list, 1)
+	assert.Equal(t, good.ID, list[0].ID)
+	_, err = w.GetInstance(t.Context(), newer.ID)
+	require.ErrorIs(t, err, hosting.Internal)
+	require.Error(t, w.DeleteInstance(t.Context(), newer.ID), "what a newer version made is not deleted by accident")
+}

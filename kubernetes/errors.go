@@ -36,7 +36,10 @@ func reasonOf(ctx context.Context, err error) hosting.Reason {
 	if ctx.Err() != nil {
 		return hosting.ReasonOf(ctx.Err())
 	}
+	var known *hosting.Error
 	switch {
+	case errors.As(err, &known):
+		return known.Reason
 	case errors.Is(err, context.Canceled):
 		return hosting.Canceled
 	case errors.Is(err, context.DeadlineExceeded):

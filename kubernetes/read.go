@@ -151,12 +151,12 @@ func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
 		if kinds[k.instanceType] == nil || found.Name != anchorName(k.name) {
 			continue // some other ConfigMap of ours
 		}
+		id := hosting.ID{Region: at.name, Type: k.instanceType, Name: k.name}
 		a, err := decode(found)
 		if err != nil {
-			failures = errors.Join(failures, err)
+			failures = errors.Join(failures, p.broken(hosting.ListFailed, id.String(), err))
 			continue
 		}
-		id := hosting.ID{Region: at.name, Type: k.instanceType, Name: k.name}
 		s := &snapshot{target: target{region: at, kind: kinds[k.instanceType], id: id.String(), name: k.name}, anchor: a}
 		snapshots[k] = s
 		result = append(result, s)
