@@ -47,7 +47,7 @@ func (w *world) await(t *testing.T, id string, want ...hosting.Status) hosting.C
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
 	defer cancel()
-	instance, err := hosting.WaitForStatus(ctx, w, id, hosting.WaitOptions{Interval: 200 * time.Millisecond}, want...)
+	instance, err := hosting.WaitForStatus(ctx, w, id, hosting.WaitOptions{Interval: 200 * time.Millisecond, FailureGrace: waitTime}, want...)
 	require.NoError(t, err)
 	return instance
 }
@@ -120,12 +120,14 @@ func TestAReplicaThatFailsItsHealthCheckIsNotRunning(t *testing.T) {
 		response.Body.Close()
 	}
 	set(http.MethodPut)
-	degraded := w.await(t, instance.ID, hosting.StatusDegraded)
-	assert.Equal(t, "NotReady", degraded.Metadata[hosting.MetadataReason])
+	unready := w.await(t, instance.ID, hosting.StatusFailed)
+	assert.Equal(t, "NotReady", unready.Metadata[hosting.MetadataReason])
 	health, err = w.HealthCheck(t.Context(), instance.ID)
 	require.NoError(t, err)
 	assert.False(t, health.Healthy)
 	assert.Contains(t, health.Reason, "0 of 1 replicas are ready")
+	set(http.MethodDelete)
+	w.await(t, instance.ID, hosting.StatusRunning)
 }
 
 func TestMetricsOfRunningPodsAreMeasured(t *testing.T) {

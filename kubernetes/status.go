@@ -67,6 +67,9 @@ func (s *snapshot) state(now time.Time) state {
 		result.status = record.Desired.Operation
 	}
 	result.reason, result.message = s.failure(seen, now)
+	if result.reason == "" && !seen.scheduled && s.hasBroken() {
+		result.reason, result.message = "NotReady", strconv.Itoa(seen.ready)+" of "+strconv.Itoa(seen.want)+" replicas are ready"
+	}
 	switch {
 	case seen.scheduled:
 		// The schedule is active, whatever becomes of one run.
@@ -74,9 +77,6 @@ func (s *snapshot) state(now time.Time) state {
 		result.status = hosting.StatusFailed
 	case result.reason != "":
 		result.status = hosting.StatusDegraded
-	case s.hasBroken():
-		result.status = hosting.StatusDegraded
-		result.reason, result.message = "NotReady", strconv.Itoa(seen.ready)+" of "+strconv.Itoa(seen.want)+" replicas are ready"
 	}
 	return result
 }
@@ -122,19 +122,16 @@ func isReady(pod *corev1.Pod) bool {
 	})
 }
 
-// hasBroken tells that a replica that is not ready now was running before: it
-// is not merely on its way.
+// hasBroken tells that a replica has become unready while its container runs:
+// it is not merely on its way.
 func (s *snapshot) hasBroken() bool {
 	return slices.ContainsFunc(s.livePods(), func(pod *corev1.Pod) bool { return !isReady(pod) && wasReady(pod) })
 }
 
-// wasReady tells that a pod that is not ready has been: a pod that starts
-// becomes not ready before its containers run, one that breaks after.
+// wasReady tells that a pod that is not ready has been, since its containers
+// started: while they start, it is unready from before that.
 func wasReady(pod *corev1.Pod) bool {
 	for _, container := range pod.Status.ContainerStatuses {
-		if container.RestartCount > 0 {
-			return true
-		}
 		running := container.State.Running
 		for _, c := range pod.Status.Conditions {
 			if running != nil && c.Type == corev1.PodReady && c.LastTransitionTime.After(running.StartedAt.Time) {
