@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -47,6 +48,8 @@ type desired struct {
 	// SecretName is the Secret with the values of SecretKeys.
 	SecretName string   `json:"secretName,omitempty"`
 	SecretKeys []string `json:"secretKeys,omitempty"`
+	// RunsNow counts the runs that RunNow has started.
+	RunsNow int `json:"runsNow,omitempty"`
 	// Operation is the status to show until the last change has been carried
 	// out; UpdatedAt is when it was accepted.
 	Operation hosting.Status `json:"operation"`
@@ -212,9 +215,9 @@ func (p *Provider) conflict(code hosting.Code, id, format string, args ...any) e
 	return failed
 }
 
-// change writes a new desired state into the anchor. modify is called again
-// with the newest state when another process has changed it meanwhile, and may
-// refuse with an error.
+// change writes a new desired state into the anchor, unless modify leaves it as
+// it is. modify is called again with the newest state when another process has
+// changed it meanwhile, and may refuse with an error.
 func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *anchor, modify func(*desired) error) (*anchor, error) {
 	var changed *anchor
 	err := retryOnConflict(ctx, func() error {
@@ -228,8 +231,13 @@ func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *a
 		next := a.record
 		next.Desired.SecretKeys = slices.Clone(next.Desired.SecretKeys)
 		a = nil // read again if this one is out of date
+		before := next.Desired
 		if err := modify(&next.Desired); err != nil {
 			return err
+		}
+		if reflect.DeepEqual(before, next.Desired) {
+			changed = &anchor{ConfigMap: update, record: next}
+			return nil
 		}
 		next.Desired.UpdatedAt = hosting.NewTime(time.Now())
 		data, err := next.encode()

@@ -136,7 +136,10 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Regions) == 0 {
 		c.Regions = []Region{{Name: "default", Namespace: c.Namespace}}
 		for _, name := range protocolRegions {
-			c.Regions = append(c.Regions, Region{Name: name, Namespace: name})
+			// No namespace is two regions: its instances would have two ids.
+			if name != c.Namespace {
+				c.Regions = append(c.Regions, Region{Name: name, Namespace: name})
+			}
 		}
 	}
 	c.Regions = slices.Clone(c.Regions)
@@ -160,7 +163,7 @@ func (c Config) withDefaults() (Config, error) {
 	isLabel := func(s string) bool { return len(validation.IsDNS1123Label(s)) == 0 }
 	check(isLabel(c.Name), "name", c.Name, "a DNS label")
 	check(len(validation.IsValidLabelValue(c.Owner)) == 0, "owner", c.Owner, "a label value")
-	seen := map[string]bool{}
+	seen, places := map[string]bool{}, map[Region]bool{}
 	for i := range c.Regions {
 		region := &c.Regions[i]
 		region.Namespace = cmp.Or(region.Namespace, region.Name)
@@ -168,6 +171,9 @@ func (c Config) withDefaults() (Config, error) {
 		check(isLabel(region.Name), field+".name", region.Name, "a DNS label")
 		check(!seen[region.Name], field+".name", region.Name, "each name once")
 		seen[region.Name] = true
+		place := Region{Namespace: region.Namespace, Kubeconfig: region.Kubeconfig, Context: region.Context}
+		check(!places[place], field+".namespace", region.Namespace, "each namespace of a cluster once: its instances would have two ids")
+		places[place] = true
 		check(isLabel(region.Namespace), field+".namespace", region.Namespace, "a DNS label")
 		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
 	}

@@ -8,20 +8,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	"skillcenter.io/hosting"
 )
-
-// cleanupTimeout bounds the clean-up after a failed create. It has time of its
-// own, because the caller's context may be what ended.
-const cleanupTimeout = 15 * time.Second
 
 // CreateInstance implements [hosting.CloudHostingProvider]. When the API
 // server refuses a part, everything that this call made is removed again.
@@ -56,7 +50,11 @@ func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHosti
 		// Everything was made just now: the answers of the API server say it all.
 		return p.instance(c.snapshot()), nil
 	}
-	return p.GetInstance(ctx, t.id)
+	instance, err := p.GetInstance(ctx, t.id)
+	if hosting.CodeOf(err) == hosting.InstanceNotFound {
+		err = p.conflict(hosting.CreateFailed, t.id, "the instance was deleted by another call at this moment")
+	}
+	return instance, recode(err, hosting.CreateFailed)
 }
 
 // creation is one call of CreateInstance, or a repair.
@@ -68,8 +66,9 @@ type creation struct {
 	anchor *anchor
 	// mine tells that this call made the anchor.
 	mine bool
-	// joined tells that the anchor of another call has been marked.
-	joined bool
+	// token marks this call on the anchor of another; empty if it did not have
+	// to join.
+	token string
 	// made is what this call made, in order.
 	made []part
 }
@@ -78,7 +77,14 @@ func (c *creation) run(ctx context.Context, r record) error {
 	if err := c.claim(ctx, r); err != nil {
 		return err
 	}
-	return c.complete(ctx)
+	err := c.complete(ctx)
+	if err == nil && c.token != "" {
+		err = c.succeed(ctx)
+	}
+	if failed, ok := err.(*hosting.Error); ok && c.isRefusal(failed) {
+		failed.Cleanup = c.withdraw(ctx)
+	}
+	return err
 }
 
 // claim creates the anchor, or finds the one of an identical instance.
@@ -90,7 +96,7 @@ func (c *creation) claim(ctx context.Context, r record) error {
 	}
 	// The anchor that is in the way may be gone when it is looked at.
 	for range 3 {
-		created, err := configMaps.create(ctx, c.t.region, wanted)
+		created, err := c.create(ctx, configMaps, wanted)
 		if err == nil {
 			c.mine = true
 			c.anchor, err = decode(created.(*corev1.ConfigMap))
@@ -146,7 +152,7 @@ func (c *creation) join(ctx context.Context, found *corev1.ConfigMap, r record) 
 	if !same {
 		return taken("the instance exists with another configuration: it differs in secretEnv")
 	}
-	return nil
+	return c.participate(ctx)
 }
 
 // sameSecrets compares the secret values with those of the instance. Only the
@@ -169,19 +175,24 @@ func (c *creation) sameSecrets(ctx context.Context, have desired) (bool, error) 
 	return maps.EqualFunc(secret.Data, c.secretEnv, func(a []byte, b string) bool { return bytes.Equal(a, []byte(b)) }), nil
 }
 
-// complete creates the parts that are missing. If the API server refuses one,
-// it removes what this call has made.
+// complete creates the parts that are missing.
 func (c *creation) complete(ctx context.Context) error {
 	for _, part := range c.p.parts(c.anchor.record, c.secretEnv) {
 		if err := c.ensure(ctx, part); err != nil {
-			failed := c.p.fail(ctx, hosting.CreateFailed, c.t.id, "creating "+describe(part.resource, part.object), err).(*hosting.Error)
-			if isDefiniteRefusal(err) || failed.Reason == hosting.AlreadyExists || failed.Reason == hosting.Conflict {
-				failed.Cleanup = c.undo(ctx)
-			}
-			return failed
+			return c.p.fail(ctx, hosting.CreateFailed, c.t.id, "creating "+describe(part.resource, part.object), err)
 		}
 	}
 	return nil
+}
+
+// create makes an object. A conflict that is not about its name is the
+// accounting of a quota, which two requests may write at once.
+func (c *creation) create(ctx context.Context, r *resource, o object) (created object, err error) {
+	err = retryOnConflict(ctx, func() error {
+		created, err = r.create(ctx, c.t.region, o)
+		return err
+	})
+	return created, err
 }
 
 // ensure makes one part unless it is there already.
@@ -198,12 +209,9 @@ func (c *creation) ensure(ctx context.Context, part part) error {
 		if part.resource == secrets && c.secretEnv == nil {
 			return c.p.conflict(hosting.CreateFailed, c.t.id, "%s is gone, and only its creator knows its values: create the instance again", describe(part.resource, part.object))
 		}
-		if err := c.markJoined(ctx); err != nil {
-			return err
-		}
 	}
 	part.object.SetOwnerReferences([]metav1.OwnerReference{c.anchor.ownerReference()})
-	created, err := part.create(ctx, c.t.region, part.object)
+	created, err := c.create(ctx, part.resource, part.object)
 	if apierrors.IsAlreadyExists(err) {
 		// Another call with the same configuration, or a stranger.
 		found, getErr := part.get(ctx, c.t.region, part.object.GetName())
@@ -233,44 +241,6 @@ func (c *creation) checkOwner(r *resource, found object) error {
 		"%s exists and does not belong to this instance", describe(r, found))
 	failed.InstanceID = c.t.id
 	return failed
-}
-
-// markJoined tells the call that made the anchor that it is no longer alone:
-// it will then not delete the anchor, should it fail.
-func (c *creation) markJoined(ctx context.Context) error {
-	if c.joined {
-		return nil
-	}
-	patch := mergePatch(map[string]any{"metadata": map[string]any{
-		"uid":         c.anchor.UID,
-		"annotations": map[string]string{annotationJoined: hosting.NewTime(time.Now()).String()},
-	}})
-	_, err := configMaps.patch(ctx, c.t.region, c.anchor.Name, types.MergePatchType, patch)
-	c.joined = err == nil
-	return err
-}
-
-// undo removes what this call has made, the newest first. Each deletion names
-// the UID, so that nothing of another call is hit.
-func (c *creation) undo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-	defer cancel()
-	var failures *multierror.Error
-	remove := func(r *resource, o object, preconditions metav1.Preconditions, propagation metav1.DeletionPropagation) {
-		err := r.delete(ctx, c.t.region, o.GetName(), metav1.DeleteOptions{Preconditions: &preconditions, PropagationPolicy: &propagation})
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			failures = multierror.Append(failures, fmtError(describe(r, o), err))
-		}
-	}
-	for _, part := range slices.Backward(c.made) {
-		remove(part.resource, part.object, metav1.Preconditions{UID: new(part.object.GetUID())}, metav1.DeletePropagationBackground)
-	}
-	if c.mine {
-		// The version tells whether another call has joined: then it is for
-		// that call to succeed or fail.
-		remove(configMaps, c.anchor.ConfigMap, metav1.Preconditions{UID: &c.anchor.UID, ResourceVersion: &c.anchor.ResourceVersion}, metav1.DeletePropagationForeground)
-	}
-	return failures.ErrorOrNil()
 }
 
 // repair recreates parts that are missing, for calls that have no

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,8 +48,7 @@ func reasonOf(ctx context.Context, err error) hosting.Reason {
 	}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		// Not an answer of the API server: it could not be reached.
-		return hosting.Unavailable
+		return reasonOfNoAnswer(err)
 	}
 	switch {
 	case isQuota(err):
@@ -75,6 +75,20 @@ func reasonOf(ctx context.Context, err error) hosting.Reason {
 		return hosting.Unavailable
 	}
 	return hosting.Internal
+}
+
+// reasonOfNoAnswer judges an error that is not the API server's: mostly it could
+// not be reached, or not to the end.
+func reasonOfNoAnswer(err error) hosting.Reason {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax), errors.As(err, &kind):
+		return hosting.Internal
+	case strings.Contains(err.Error(), "would exceed context deadline"):
+		return hosting.DeadlineExceeded // the client's own rate limit
+	}
+	return hosting.Unavailable
 }
 
 // isQuota recognises a quota's refusal, which is a Forbidden like any other.

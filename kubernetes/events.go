@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -91,9 +92,16 @@ func newEventFilter(t target, a *anchor, controllers []string) *eventFilter {
 	}
 	add(configMaps.kind, a.Name)
 	add(t.kind.kind, t.name)
-	add(services.kind, t.name)
-	add(ingresses.kind, t.name)
-	add(autoscalers.kind, t.name)
+	// A stranger may have what the instance does not.
+	if spec := a.record.Desired.Spec; len(spec.Ports) > 0 {
+		add(services.kind, t.name)
+		if spec.Ingress != nil {
+			add(ingresses.kind, t.name)
+		}
+	}
+	if a.record.Desired.Spec.Autoscaler != nil {
+		add(autoscalers.kind, t.name)
+	}
 	for _, name := range controllers {
 		add(replicaSetKind.kind, name)
 		add("Job", name)
@@ -127,6 +135,10 @@ func (f *eventFilter) matches(e *corev1.Event) bool {
 	about := e.InvolvedObject
 	// Seconds are all that creation times have.
 	if eventTime(e).Before(f.since.Add(-time.Second)) {
+		return false
+	}
+	// The controller warns of every run that RunNow has started.
+	if e.Reason == "UnexpectedJob" && strings.Contains(e.Message, "-now-") {
 		return false
 	}
 	if about.Kind == "Pod" {

@@ -30,6 +30,7 @@ func TestEventsOfOtherInstancesAreLeftOut(t *testing.T) {
 		t.Run(test.instanceType, func(t *testing.T) {
 			t.Parallel()
 			a := &anchor{ConfigMap: &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "skill-web", CreationTimestamp: metav1.NewTime(testNow)}}}
+			a.record.Desired.Spec.Ports = []int{80}
 			filter := newEventFilter(target{kind: kinds[test.instanceType], name: "web"}, a, test.controllers)
 			for _, about := range test.ours {
 				assert.True(t, filter.matches(testEvent(about, testNow)), about)

@@ -26,17 +26,16 @@ func (p *Provider) HealthCheck(ctx context.Context, instanceID string) (hosting.
 func healthOf(s state, now time.Time) hosting.Health {
 	result := hosting.Health{CheckedAt: hosting.NewTime(now)}
 	switch {
-	case s.reason != "":
-		result.Reason = s.reason
-		if s.message != "" {
-			result.Reason += ": " + s.message
-		}
-	case s.status == hosting.StatusRunning, s.status == hosting.StatusCompleted:
+	case s.status == hosting.StatusRunning && s.reason != reasonScaledToZero, s.status == hosting.StatusCompleted:
 		result.Healthy = true
 	case s.status == hosting.StatusStopped:
 		result.Reason = "Stopped"
-	default:
+	case s.reason == "":
 		result.Reason = "the instance is " + string(s.status)
+	case s.message == "":
+		result.Reason = s.reason
+	default:
+		result.Reason = s.reason + ": " + s.message
 	}
 	return result
 }

@@ -4,51 +4,58 @@ import (
 	"context"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"skillcenter.io/hosting"
 )
 
 // StartInstance implements [hosting.CloudHostingProvider]. Parts that were
-// lost are made again.
+// lost are made again, also of an instance that runs.
 func (p *Provider) StartInstance(ctx context.Context, instanceID string) error {
 	t, a, err := p.begin(ctx, hosting.StartFailed, instanceID)
 	if err != nil {
 		return err
 	}
-	workload, err := t.kind.get(ctx, t.region, t.name)
-	if ignoreNotFound(err) != nil {
-		return p.fail(ctx, hosting.StartFailed, t.id, "reading "+t.kind.kind+" "+t.name, err)
-	}
-	missing := err != nil
-	if !missing && (t.kind.observe(workload).finished != "" || !t.kind.observe(workload).stopped) {
-		return p.rememberStopped(ctx, hosting.StartFailed, t, a, false)
-	}
-	// The intent goes first: a repair then makes the workload as it should be.
-	if a, err = p.change(ctx, hosting.StartFailed, t, a, func(d *desired) error {
-		d.Stopped, d.Operation = false, hosting.StatusStarting
-		return nil
-	}); err != nil {
+	workload, err := p.workload(ctx, hosting.StartFailed, t, a)
+	if err != nil {
 		return err
 	}
-	if missing {
-		return recode(p.repair(ctx, t, a), hosting.StartFailed)
+	if workload == nil && a.record.Desired.Stopped {
+		// The repair is to make it running.
+		if a, err = p.change(ctx, hosting.StartFailed, t, a, func(d *desired) error {
+			d.Stopped, d.Operation = false, hosting.StatusStarting
+			return nil
+		}); err != nil {
+			return err
+		}
 	}
-	if t.kind.replicated() {
-		err = p.startReplicas(ctx, t, a)
-	} else {
-		err = p.patchStop(ctx, t, a, t.kind.startPatch)
+	if err := recode(p.repair(ctx, t, a), hosting.StartFailed); err != nil || workload == nil {
+		return err
 	}
-	if err == nil && t.kind.instanceType == hosting.TypeCronJob {
-		err = p.suspendRuns(ctx, t, workload, false)
+	seen := t.kind.observe(workload)
+	if seen.finished != "" {
+		return nil
 	}
-	if err != nil {
-		return p.fail(ctx, hosting.StartFailed, t.id, "starting "+t.kind.kind+" "+t.name, err)
+	if t.kind.instanceType == hosting.TypeCronJob {
+		// The runs go first: the schedule waits for one that is suspended, so
+		// a start that dies in between must not look like a start.
+		if err := p.suspendRuns(ctx, t, workload, false); err != nil {
+			return p.fail(ctx, hosting.StartFailed, t.id, "resuming the runs of CronJob "+t.name, err)
+		}
 	}
-	return nil
+	var operation hosting.Status
+	if seen.stopped || seen.remembered != nil {
+		operation = hosting.StatusStarting
+		if t.kind.replicated() {
+			err = p.startReplicas(ctx, t, a)
+		} else {
+			err = t.patchSpec(ctx, workload, t.kind.startSpec)
+		}
+		if err != nil {
+			return p.fail(ctx, hosting.StartFailed, t.id, "starting "+t.kind.kind+" "+t.name, err)
+		}
+	}
+	return p.follow(ctx, hosting.StartFailed, t, a, operation)
 }
 
 // StopInstance implements [hosting.CloudHostingProvider].
@@ -59,39 +66,23 @@ func (p *Provider) StopInstance(ctx context.Context, instanceID string) error {
 	}
 	workload, err := p.ownWorkload(ctx, hosting.StopFailed, t, a)
 	if err != nil {
-		return p.fail(ctx, hosting.StopFailed, t.id, "reading "+t.kind.kind+" "+t.name, err)
+		return err
 	}
 	if t.kind.observe(workload).finished != "" {
 		return nil
 	}
-	if err := p.rememberStopped(ctx, hosting.StopFailed, t, a, true); err != nil {
-		return err
-	}
 	if t.kind.replicated() {
 		err = p.stopReplicas(ctx, t, a)
 	} else {
-		err = p.patchStop(ctx, t, a, t.kind.stopPatch)
+		err = t.patchSpec(ctx, workload, t.kind.stopSpec)
 	}
 	if err == nil && t.kind.instanceType == hosting.TypeCronJob {
-		err = p.suspendRuns(ctx, t, workload, true)
+		err = p.stopRuns(ctx, t, workload)
 	}
 	if err != nil {
 		return p.fail(ctx, hosting.StopFailed, t.id, "stopping "+t.kind.kind+" "+t.name, err)
 	}
-	return nil
-}
-
-// rememberStopped writes into the anchor whether the instance is stopped, if
-// that is not what it says already.
-func (p *Provider) rememberStopped(ctx context.Context, code hosting.Code, t target, a *anchor, stopped bool) error {
-	if a.record.Desired.Stopped == stopped {
-		return nil
-	}
-	_, err := p.change(ctx, code, t, a, func(d *desired) error {
-		d.Stopped = stopped
-		return nil
-	})
-	return err
+	return p.follow(ctx, hosting.StopFailed, t, a, "")
 }
 
 // RestartInstance implements [hosting.CloudHostingProvider]. A job runs again
@@ -104,104 +95,35 @@ func (p *Provider) RestartInstance(ctx context.Context, instanceID string) error
 	if why := t.kind.unsupported[hosting.CanRestart]; why != "" {
 		return p.unsupported(hosting.RestartFailed, t, why)
 	}
-	workload, err := t.kind.get(ctx, t.region, t.name)
-	if ignoreNotFound(err) != nil {
-		return p.fail(ctx, hosting.RestartFailed, t.id, "reading "+t.kind.kind+" "+t.name, err)
+	workload, err := p.workload(ctx, hosting.RestartFailed, t, a)
+	if err != nil {
+		return err
 	}
-	missing := err != nil
-	if a.record.Desired.Stopped || !missing && t.kind.observe(workload).stopped {
+	stopped := a.record.Desired.Stopped
+	if workload != nil {
+		seen := t.kind.observe(workload)
+		stopped = seen.stopped && seen.finished == ""
+	}
+	if stopped {
 		return p.conflict(hosting.RestartFailed, t.id, "the instance is stopped: start it instead")
 	}
-	if a, err = p.change(ctx, hosting.RestartFailed, t, a, func(d *desired) error {
-		d.Operation = hosting.StatusRestarting
-		return nil
-	}); err != nil {
-		return err
-	}
-	switch {
-	case missing:
-		return recode(p.repair(ctx, t, a), hosting.RestartFailed)
-	case t.kind.isJob():
-		return p.rerun(ctx, hosting.RestartFailed, t, a, workload)
+	if workload == nil || t.kind.isJob() {
+		if a, err = p.change(ctx, hosting.RestartFailed, t, a, func(d *desired) error {
+			d.Stopped, d.Operation = false, hosting.StatusRestarting
+			return nil
+		}); err != nil {
+			return err
+		}
+		return p.remake(ctx, hosting.RestartFailed, t, a, workload)
 	}
 	// A merge patch of one annotation leaves all others as they are.
-	patch := mergePatch(map[string]any{"metadata": map[string]any{"uid": workload.GetUID()}, "spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
+	err = t.patchSpec(ctx, workload, map[string]any{"template": map[string]any{"metadata": map[string]any{
 		"annotations": map[string]string{annotationRestartedAt: time.Now().UTC().Format(time.RFC3339Nano)},
-	}}}})
-	if _, err := t.kind.patch(ctx, t.region, t.name, types.MergePatchType, patch); err != nil {
+	}}})
+	if err != nil {
 		return p.fail(ctx, hosting.RestartFailed, t.id, "restarting "+t.kind.kind+" "+t.name, err)
 	}
-	return nil
-}
-
-// rerun replaces a Job by a new one made from the anchor: a Job cannot run
-// twice. If the process dies in between, a repair makes the new one.
-func (p *Provider) rerun(ctx context.Context, code hosting.Code, t target, a *anchor, old object) error {
-	background := metav1.DeletePropagationBackground
-	err := t.kind.delete(ctx, t.region, t.name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: new(old.GetUID())}, PropagationPolicy: &background,
-	})
-	if ignoreNotFound(err) != nil && !apierrors.IsConflict(err) {
-		return p.fail(ctx, code, t.id, "removing the old Job "+t.name, err)
-	}
-	return recode(p.repair(ctx, t, a), code)
-}
-
-// UpdateResources implements [hosting.CloudHostingProvider]. A job can change
-// only while it is stopped.
-func (p *Provider) UpdateResources(ctx context.Context, instanceID string, resources hosting.ResourceConfig) error {
-	t, err := p.find(hosting.UpdateFailed, instanceID)
-	if err != nil {
-		return err
-	}
-	invalid := func(err error) error {
-		failed := hosting.Errorf(p.config.Name, hosting.UpdateFailed, hosting.InvalidArgument, "%w", err)
-		failed.InstanceID = t.id
-		return failed
-	}
-	if err := resources.Validate(); err != nil {
-		return invalid(err)
-	}
-	a, err := p.anchorForChange(ctx, hosting.UpdateFailed, t)
-	if err != nil {
-		return err
-	}
-	workload, err := p.ownWorkload(ctx, hosting.UpdateFailed, t, a)
-	if err != nil {
-		return p.fail(ctx, hosting.UpdateFailed, t.id, "reading "+t.kind.kind+" "+t.name, err)
-	}
-	if seen := t.kind.observe(workload); t.kind.isJob() && (!seen.stopped || seen.finished != "") {
-		return p.conflict(hosting.UpdateFailed, t.id, "the resources of a job can change only while it is stopped")
-	}
-	if resources == (hosting.ResourceConfig{}) {
-		return nil
-	}
-	a, err = p.change(ctx, hosting.UpdateFailed, t, a, func(d *desired) error {
-		merged, err := updateResources(d.Spec.Resources, resources)
-		if err != nil {
-			return invalid(err)
-		}
-		d.Spec.Resources, d.Operation = merged, hosting.StatusUpdating
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	path := t.kind.templatePath + "/spec/containers/0"
-	_, err = t.kind.patch(ctx, t.region, t.name, types.JSONPatchType, jsonPatch(
-		operation{"test", "/metadata/uid", workload.GetUID()},
-		operation{"test", path + "/name", containerName},
-		operation{"add", path + "/resources", resourceRequirements(a.record.Desired.Spec.Resources)},
-	))
-	if t.kind.isJob() && apierrors.IsInvalid(err) && !isFailedTest(err) {
-		// Older API servers do not let a Job change, not even while it is
-		// suspended. It has no running replicas, so a new one is as good.
-		return p.rerun(ctx, hosting.UpdateFailed, t, a, workload)
-	}
-	if err != nil {
-		return p.fail(ctx, hosting.UpdateFailed, t.id, "updating "+t.kind.kind+" "+t.name, err)
-	}
-	return nil
+	return p.follow(ctx, hosting.RestartFailed, t, a, hosting.StatusRestarting)
 }
 
 // begin finds the instance for a call that changes it.
@@ -214,41 +136,48 @@ func (p *Provider) begin(ctx context.Context, code hosting.Code, instanceID stri
 	return t, a, err
 }
 
+// follow writes what the workload has become into the anchor, so that a repair
+// makes it as it is. The workload goes first: it is what runs, and a change
+// that was refused or never arrived leaves no trace in the anchor. Of callers
+// that cross, the last one to get here writes what they have led to.
+// The operation is the status to show until it is carried out, if not empty.
+func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *anchor, operation hosting.Status) error {
+	_, err := p.change(ctx, code, t, a, func(d *desired) error {
+		workload, err := p.ownWorkload(ctx, code, t, a)
+		if err != nil {
+			return err
+		}
+		seen := t.kind.observe(workload)
+		d.Stopped = seen.stopped && seen.finished == ""
+		d.Spec.Resources = resourcesOf(t.kind.template(workload))
+		switch {
+		case t.kind.isJob():
+			d.Replicas = seen.want
+		case t.kind.replicated() && d.Stopped:
+			d.Replicas = *seen.remembered
+		case t.kind.replicated():
+			d.Replicas = seen.want
+		}
+		if operation != "" {
+			d.Operation, d.UpdatedAt = operation, hosting.NewTime(time.Now())
+		}
+		return nil
+	})
+	return err
+}
+
 // recode gives an error of a repair the code of the call that it is part of.
 func recode(err error, code hosting.Code) error {
-	if failed, ok := err.(*hosting.Error); ok {
+	if failed, ok := err.(*hosting.Error); ok && failed.Code != hosting.InstanceNotFound {
 		failed.Code = code
 	}
 	return err
 }
 
-// patchStop applies the patch that stops or starts a workload without
-// replicas.
-func (p *Provider) patchStop(ctx context.Context, t target, a *anchor, patch string) error {
-	_, err := t.kind.patch(ctx, t.region, t.name, types.MergePatchType, []byte(patch))
-	if apierrors.IsNotFound(err) {
-		return p.conflict(hosting.StopFailed, t.id, "%s %s is missing", t.kind.kind, t.name)
-	}
+// patchSpec changes fields of the spec of this very workload: should another
+// one have its name by now, it is a conflict.
+func (t target) patchSpec(ctx context.Context, workload object, spec map[string]any) error {
+	patch := mergePatch(map[string]any{"metadata": map[string]any{"uid": workload.GetUID()}, "spec": spec})
+	_, err := t.kind.patch(ctx, t.region, t.name, types.MergePatchType, patch)
 	return err
-}
-
-// suspendRuns stops or resumes the Jobs that a cronjob has started and that
-// have not ended.
-func (p *Provider) suspendRuns(ctx context.Context, t target, cronJob object, suspend bool) error {
-	var list batchv1.JobList
-	if err := kinds[hosting.TypeJob].list(ctx, t.region, p.podSelector(t), &list); err != nil {
-		return err
-	}
-	patch := mergePatch(map[string]any{"spec": map[string]any{"suspend": suspend}})
-	for i := range list.Items {
-		job := &list.Items[i]
-		if !metav1.IsControlledBy(job, cronJob) || observeJob(job).finished != "" || observeJob(job).stopped == suspend {
-			continue
-		}
-		_, err := kinds[hosting.TypeJob].patch(ctx, t.region, job.Name, types.MergePatchType, patch)
-		if ignoreNotFound(err) != nil {
-			return fmtError("Job "+job.Name, err)
-		}
-	}
-	return nil
 }

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-multierror"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +26,8 @@ const logStreams = 8
 // GetLogs implements [hosting.CloudHostingProvider]: the logs of all pods and
 // containers that exist, merged by time, and of a container that has been
 // restarted also those of the run before. Kubernetes keeps no logs of pods
-// that are gone.
+// that are gone. When some logs cannot be read, because a node is away, it
+// returns the others together with an error that names the pods.
 func (p *Provider) GetLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) ([]hosting.LogEntry, error) {
 	t, err := p.find(hosting.LogsFailed, instanceID)
 	if err != nil {
@@ -51,29 +54,47 @@ func (p *Provider) GetLogs(ctx context.Context, instanceID string, options hosti
 	if err := pods.list(ctx, t.region, p.podSelector(t), &list); err != nil {
 		return nil, p.fail(ctx, hosting.LogsFailed, t.id, "listing pods", err)
 	}
-	sources := logSources(list.Items)
-	found := make([][]hosting.LogEntry, len(sources))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(logStreams)
-	for i, source := range sources {
-		group.Go(func() (err error) {
-			found[i], err = source.read(groupCtx, t.region, filter, options)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, p.fail(ctx, hosting.LogsFailed, t.id, "reading logs", err)
-	}
-	entries := slices.Concat(found...)
+	entries, failures := p.readLogs(ctx, t, logSources(list.Items), filter, options)
 	// Lines of one millisecond keep the order of their source.
 	slices.SortStableFunc(entries, func(a, b hosting.LogEntry) int { return a.Timestamp.Compare(b.Timestamp) })
 	if extra := len(entries) - filter.Limit(); extra > 0 {
 		entries = entries[extra:]
 	}
-	if entries == nil {
-		entries = []hosting.LogEntry{}
+	if failures != nil {
+		return entries, p.fail(ctx, hosting.LogsFailed, t.id, fmt.Sprintf("%d logs could not be read", failures.Len()), failures)
 	}
 	return entries, nil
+}
+
+// readLogs reads all sources. One that fails does not hide the others.
+func (p *Provider) readLogs(ctx context.Context, t target, sources []logSource, filter *loglines.Filter, options hosting.LogQueryOptions) ([]hosting.LogEntry, *multierror.Error) {
+	found, errs := make([][]hosting.LogEntry, len(sources)), make([]error, len(sources))
+	var group errgroup.Group
+	group.SetLimit(logStreams)
+	for i, source := range sources {
+		group.Go(func() error {
+			found[i], errs[i] = source.read(ctx, t.region, filter, options)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	var failures *multierror.Error
+	for _, err := range errs {
+		if err != nil {
+			failures = multierror.Append(failures, err)
+			failures.ErrorFormat = joinErrors
+		}
+	}
+	return slices.Concat([]hosting.LogEntry{}, slices.Concat(found...)), failures
+}
+
+// joinErrors prints several errors in one line.
+func joinErrors(errs []error) string {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
 }
 
 // logSource is one run of one container.
@@ -137,7 +158,9 @@ func (s logSource) read(ctx context.Context, at *region, filter *loglines.Filter
 // has not started, or the run before has been removed.
 func isNoLog(err error) bool {
 	if apierrors.IsNotFound(err) {
-		return true
+		var status apierrors.APIStatus
+		// The pod itself, not its node, which may be away with the logs.
+		return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "pods"
 	}
 	if !apierrors.IsBadRequest(err) {
 		return false

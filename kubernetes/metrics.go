@@ -65,10 +65,11 @@ func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.I
 	return result, nil
 }
 
+// runningPods are those that use something: also while they are being stopped.
 func runningPods(all []*corev1.Pod) []*corev1.Pod {
 	var result []*corev1.Pod
 	for _, pod := range all {
-		if pod.DeletionTimestamp == nil && pod.Status.Phase == corev1.PodRunning {
+		if pod.Status.Phase == corev1.PodRunning {
 			result = append(result, pod)
 		}
 	}

@@ -26,8 +26,10 @@ const (
 	// annotationRestartedAt on the pod template makes the controller replace
 	// the pods.
 	annotationRestartedAt = "skillcenter.io/restarted-at"
-	// annotationJoined marks an anchor that a second create has taken part in.
-	annotationJoined = "skillcenter.io/joined-at"
+	// Who takes part in a creation, see participation.go.
+	annotationComplete = "skillcenter.io/complete"
+	annotationRefused  = "skillcenter.io/refused"
+	annotationJoined   = "skillcenter.io/joined-" // and the token of a call
 
 	// nodeSelectorStopped is a node label that no node has: a stopped
 	// DaemonSet selects it.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -53,7 +52,7 @@ func (p *Provider) ListInstances(ctx context.Context) ([]hosting.CloudInstance, 
 			mu.Lock()
 			defer mu.Unlock()
 			instances = append(instances, found...)
-			if err != nil && (at.configured || !isAbsent(err)) {
+			if err != nil {
 				failures = multierror.Append(failures, fmt.Errorf("region %s: %w", at.name, err))
 			}
 		})
@@ -74,14 +73,10 @@ func (p *Provider) partial(ctx context.Context, failures *multierror.Error) erro
 	if failures == nil {
 		return nil
 	}
-	texts := make([]string, len(failures.Errors))
-	for i, err := range failures.Errors {
-		texts[i] = err.Error()
-	}
-	slices.Sort(texts)
+	slices.SortFunc(failures.Errors, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	return &hosting.Error{
 		Provider: p.config.Name, Code: hosting.ListFailed, Reason: reasonOf(ctx, failures.Errors[0]),
-		Message: fmt.Sprintf("%d of %d regions could not be listed: %s", len(texts), len(p.regions), strings.Join(texts, "; ")),
+		Message: fmt.Sprintf("%d of %d regions could not be listed: %s", failures.Len(), len(p.regions), joinErrors(failures.Errors)),
 		Err:     failures,
 	}
 }
@@ -102,8 +97,12 @@ type regionLists struct {
 func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudInstance, error) {
 	selector := p.ours().String()
 	var l regionLists
-	if err := configMaps.list(ctx, at, selector, &l.anchors); err != nil || len(l.anchors.Items) == 0 {
-		return nil, err
+	err := configMaps.list(ctx, at, selector, &l.anchors)
+	if err != nil && !at.configured && isAbsent(err) || err == nil && len(l.anchors.Items) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", configMaps.plural, err)
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for list, r := range map[runtime.Object]*resource{
@@ -127,12 +126,22 @@ func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudI
 		return nil, err
 	}
 	snapshots, err := p.assemble(at, &l)
-	if addErr := p.addWarnings(ctx, at, snapshots); addErr != nil {
-		err = errors.Join(err, addErr)
-	}
-	instances := make([]hosting.CloudInstance, len(snapshots))
-	for i, s := range snapshots {
-		instances[i] = p.instance(s)
+	err = errors.Join(err, p.addWarnings(ctx, at, snapshots))
+	instances := make([]hosting.CloudInstance, 0, len(snapshots))
+	for _, s := range snapshots {
+		if s.workload == nil {
+			// It may have been deleted since the anchors were listed.
+			newest, getErr := p.getAnchor(ctx, hosting.ListFailed, s.target)
+			if hosting.CodeOf(getErr) == hosting.InstanceNotFound {
+				continue
+			}
+			if getErr != nil {
+				err = errors.Join(err, getErr)
+				continue
+			}
+			s.anchor = newest
+		}
+		instances = append(instances, p.instance(s))
 	}
 	return instances, err
 }
@@ -221,16 +230,12 @@ func (p *Provider) addWarnings(ctx context.Context, at *region, snapshots []*sna
 		return nil
 	}
 	all, err := p.warnings(ctx, at, "")
-	if err != nil {
+	if err != nil && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("listing events: %w", err)
 	}
 	for _, s := range snapshots {
 		if needs(s) {
-			for _, e := range all {
-				if e.InvolvedObject.UID == s.workload.GetUID() {
-					s.warnings = append(s.warnings, e)
-				}
-			}
+			s.takeWarnings(all, now)
 		}
 	}
 	return nil

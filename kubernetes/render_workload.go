@@ -269,7 +269,7 @@ func probe(check *hosting.HealthCheck) *corev1.Probe {
 	case check.TCP != nil:
 		result.TCPSocket = &corev1.TCPSocketAction{Port: intstr.FromInt(check.TCP.Port)}
 	default:
-		result.Exec = &corev1.ExecAction{Command: check.Command}
+		result.Exec = &corev1.ExecAction{Command: literals(check.Command)}
 	}
 	return result
 }

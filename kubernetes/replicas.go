@@ -36,57 +36,76 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 	if why := t.kind.unsupported[hosting.CanScale]; why != "" {
 		return p.unsupported(hosting.ScaleFailed, t, why)
 	}
-	// The anchor keeps the new count, should the workload be lost. Each retry
-	// looks at the workload anew: it may have been stopped meanwhile.
-	err = retryOnConflict(ctx, func() error { return p.setReplicas(ctx, t, a, replicas) })
+	var operation hosting.Status
+	// Each retry looks at the workload anew: it may have been stopped meanwhile.
+	err = retryOnConflict(ctx, func() (err error) {
+		operation, err = p.setReplicas(ctx, t, a, replicas)
+		return err
+	})
 	if err != nil {
 		return p.fail(ctx, hosting.ScaleFailed, t.id, "scaling "+t.kind.kind+" "+t.name, err)
 	}
-	_, err = p.change(ctx, hosting.ScaleFailed, t, a, func(d *desired) error {
-		if d.Replicas != replicas {
-			d.Replicas, d.Operation = replicas, hosting.StatusStarting
-		}
-		return nil
-	})
-	return err
+	return p.follow(ctx, hosting.ScaleFailed, t, a, operation)
 }
 
-// setReplicas writes the count into the workload as it is now.
-func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replicas int) error {
+// setReplicas writes the count into the workload as it is now. It returns the
+// status to show until it is reached.
+func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replicas int) (hosting.Status, error) {
 	workload, err := p.ownWorkload(ctx, hosting.ScaleFailed, t, a)
 	if err != nil {
-		return err
+		return "", err
 	}
 	seen := t.kind.observe(workload)
+	operation := hosting.StatusStarting
+	if replicas < seen.want {
+		operation = hosting.StatusUpdating
+	}
 	switch {
 	case seen.finished != "":
-		return p.conflict(hosting.ScaleFailed, t.id, "the job has ended: it is %s", seen.finished)
+		return "", p.conflict(hosting.ScaleFailed, t.id, "the job has ended: it is %s", seen.finished)
+	case t.kind.isJob() && replicas == 0:
+		failed := hosting.Errorf(p.config.Name, hosting.ScaleFailed, hosting.InvalidArgument, "%w",
+			hosting.FieldErrors{{Field: "replicas", Value: 0, Allowed: "1 or more for a job, which would be complete without any: stop it instead"}})
+		failed.InstanceID = t.id
+		return "", failed
 	case t.kind.isJob():
 		// Both at once, so that the job stays one that can be resized. While
 		// it is suspended the count applies when it is resumed.
-		return t.patchVersion(ctx, workload, map[string]any{"parallelism": replicas, "completions": replicas})
+		return operation, t.patchVersion(ctx, workload, map[string]any{"parallelism": replicas, "completions": replicas})
 	case seen.stopped:
-		return p.remember(ctx, t, workload, replicas)
+		return "", p.remember(ctx, t, workload, replicas)
 	case a.record.Desired.Spec.Autoscaler != nil:
-		return p.conflict(hosting.ScaleFailed, t.id, "%s %s sets the number of replicas", autoscalers.kind, t.name)
+		return "", p.conflict(hosting.ScaleFailed, t.id, "%s %s sets the number of replicas", autoscalers.kind, t.name)
 	case seen.want == replicas:
-		return nil
+		return "", nil
 	}
 	// The version makes it fail if a stop came between.
 	scale := &autoscalingv1.Scale{
 		ObjectMeta: metav1.ObjectMeta{Name: t.name, Namespace: t.region.namespace, ResourceVersion: workload.GetResourceVersion()},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: int32(replicas)},
 	}
-	return t.kind.rest(t.client).Put().Namespace(t.namespace).Resource(t.kind.plural).Name(t.name).SubResource("scale").
+	return operation, t.kind.rest(t.client).Put().Namespace(t.namespace).Resource(t.kind.plural).Name(t.name).SubResource("scale").
 		VersionedParams(&metav1.UpdateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
 		Body(scale).Do(ctx).Error()
 }
 
-// remember changes how many replicas a stopped workload starts with.
+// remember changes how many replicas a stopped workload starts with. It waits
+// a moment for the controller to see that: until then it is not sure that the
+// workload is still stopped.
 func (p *Provider) remember(ctx context.Context, t target, workload object, replicas int) error {
-	return t.patchTested(ctx,
+	changed, err := t.patchTested(ctx,
 		operation{"test", annotationPath(annotationStoppedReplicas), workload.GetAnnotations()[annotationStoppedReplicas]},
 		operation{"replace", annotationPath(annotationStoppedReplicas), strconv.Itoa(replicas)})
+	for range 40 {
+		if err != nil || t.kind.observe(changed).seen {
+			return err
+		}
+		if err := sleep(ctx, 25*time.Millisecond); err != nil {
+			return nil // the change has been made
+		}
+		changed, err = t.kind.get(ctx, t.region, t.name)
+	}
+	return ignoreNotFound(err)
 }
 
 // stopReplicas sets the count to 0 and remembers the old one, in one write. It
@@ -107,10 +126,10 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 				{"test", "/spec/replicas", seen.want},
 				{"replace", "/spec/replicas", 0},
 			}
-			if !seen.stopped {
+			if seen.remembered == nil {
 				steps = append(steps, operation{"add", annotationPath(annotationStoppedReplicas), strconv.Itoa(seen.want)})
 			}
-			if err := t.patchTested(ctx, steps...); err != nil {
+			if _, err := t.patchTested(ctx, steps...); err != nil {
 				return err
 			}
 			if !hasAutoscaler {
@@ -131,28 +150,34 @@ func (p *Provider) startReplicas(ctx context.Context, t target, a *anchor) error
 			return err
 		}
 		seen := t.kind.observe(workload)
-		if !seen.stopped {
+		if seen.remembered == nil {
 			return nil
 		}
-		replicas := a.record.Desired.Replicas
-		if seen.remembered != nil {
-			replicas = *seen.remembered
+		steps := []operation{
+			{"test", annotationPath(annotationStoppedReplicas), workload.GetAnnotations()[annotationStoppedReplicas]},
+			{"remove", annotationPath(annotationStoppedReplicas), nil},
 		}
-		return t.patchTested(ctx,
-			operation{"test", annotationPath(annotationStoppedReplicas), workload.GetAnnotations()[annotationStoppedReplicas]},
-			operation{"remove", annotationPath(annotationStoppedReplicas), nil},
-			operation{"replace", "/spec/replicas", replicas})
+		if seen.stopped {
+			replicas := *seen.remembered
+			if limits := a.record.Desired.Spec.Autoscaler; limits != nil {
+				// An autoscaler does nothing at 0, and scaling is its alone.
+				replicas = max(replicas, limits.MinReplicas)
+			}
+			steps = append(steps, operation{"replace", "/spec/replicas", replicas})
+		}
+		_, err = t.patchTested(ctx, steps...)
+		return err
 	})
 }
 
 // patchTested applies a JSON patch whose tests say what the workload must
 // still be like. If it no longer is, the error is a conflict.
-func (t target) patchTested(ctx context.Context, operations ...operation) error {
-	_, err := t.kind.patch(ctx, t.region, t.name, types.JSONPatchType, jsonPatch(operations...))
+func (t target) patchTested(ctx context.Context, operations ...operation) (object, error) {
+	changed, err := t.kind.patch(ctx, t.region, t.name, types.JSONPatchType, jsonPatch(operations...))
 	if isFailedTest(err) {
-		return apierrors.NewConflict(groupResource(t.kind.resource), t.name, err)
+		return nil, apierrors.NewConflict(groupResource(t.kind.resource), t.name, err)
 	}
-	return err
+	return changed, err
 }
 
 // patchVersion changes fields of a workload's spec unless it has changed since
@@ -164,15 +189,6 @@ func (t target) patchVersion(ctx context.Context, workload object, spec map[stri
 	})
 	_, err := t.kind.patch(ctx, t.region, t.name, types.MergePatchType, patch)
 	return err
-}
-
-// ownWorkload reads the workload for a call that changes it.
-func (p *Provider) ownWorkload(ctx context.Context, code hosting.Code, t target, a *anchor) (object, error) {
-	workload, err := t.kind.get(ctx, t.region, t.name)
-	if apierrors.IsNotFound(err) || err == nil && !a.owns(workload) {
-		return nil, p.conflict(code, t.id, "%s %s is missing: create the instance again with the same configuration, or start it", t.kind.kind, t.name)
-	}
-	return workload, err
 }
 
 func (p *Provider) unsupported(code hosting.Code, t target, why string) error {

@@ -80,11 +80,19 @@ func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snap
 		return nil, p.fail(ctx, code, t.id, "reading the instance", err)
 	}
 	s.keepOwnPods()
-	if s.needsWarnings(time.Now()) {
-		if s.warnings, err = p.warnings(ctx, t.region, t.name); err != nil {
+	if s.workload == nil {
+		// It may have been deleted between the two reads.
+		if s.anchor, err = p.getAnchor(ctx, code, t); err != nil {
+			return nil, err
+		}
+	}
+	if now := time.Now(); s.needsWarnings(now) {
+		// Without the permission to read events there is no reason to show.
+		all, err := p.warnings(ctx, t.region, t.name)
+		if err != nil && !apierrors.IsForbidden(err) {
 			return nil, p.fail(ctx, code, t.id, "reading events", err)
 		}
-		s.keepOwnWarnings()
+		s.takeWarnings(all, now)
 	}
 	s.nodeAddress = s.anyNodeAddress()
 	return s, nil
@@ -136,11 +144,21 @@ func (p *Provider) warnings(ctx context.Context, at *region, name string) ([]cor
 	return list.Items, nil
 }
 
-// keepOwnWarnings drops the events of an earlier workload of this name.
-func (s *snapshot) keepOwnWarnings() {
-	s.warnings = slices.DeleteFunc(s.warnings, func(e corev1.Event) bool {
-		return s.workload == nil || e.InvolvedObject.UID != s.workload.GetUID()
-	})
+// staleWarning is how old a warning may be. Controllers try a failed pod again,
+// and warn again, at least every 17 minutes.
+const staleWarning = 20 * time.Minute
+
+// takeWarnings takes those about this very workload, since its last change.
+func (s *snapshot) takeWarnings(all []corev1.Event, now time.Time) {
+	since := now.Add(-staleWarning)
+	if changed := s.anchor.record.Desired.UpdatedAt.Std().Add(-eventGrace); changed.After(since) {
+		since = changed
+	}
+	for i := range all {
+		if all[i].InvolvedObject.UID == s.workload.GetUID() && eventTime(&all[i]).After(since) {
+			s.warnings = append(s.warnings, all[i])
+		}
+	}
 }
 
 // needsWarnings tells whether the events may hold a reason that nothing else

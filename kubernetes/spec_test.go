@@ -155,6 +155,7 @@ func TestBadProviderConfigurationIsRefused(t *testing.T) {
 		"owner":                        func(c *Config) { c.Owner = "not a label" },
 		"regions[0].namespace":         func(c *Config) { c.Regions = []Region{{Name: "a", Namespace: "kube-system"}} },
 		"regions[1].name":              func(c *Config) { c.Regions = []Region{{Name: "a"}, {Name: "a", Namespace: "b"}} },
+		"regions[2].namespace":         func(c *Config) { c.Regions = []Region{{Name: "a"}, {Name: "b"}, {Name: "c", Namespace: "a"}} },
 		"defaults.imagePullPolicy":     func(c *Config) { c.Defaults.ImagePullPolicy = "Sometimes" },
 		"defaults.restartPolicy":       func(c *Config) { c.Defaults.RestartPolicy = "Sometimes" },
 		"defaults.podSecurity":         func(c *Config) { c.Defaults.PodSecurity = "none" },
@@ -173,6 +174,12 @@ func TestBadProviderConfigurationIsRefused(t *testing.T) {
 			assert.Contains(t, err.Error(), field)
 		})
 	}
+}
+
+func TestANamespaceIsOneRegionOnly(t *testing.T) {
+	t.Parallel()
+	p := testProvider(t, func(c *Config) { c.Namespace = "us-east-1" })
+	assert.Equal(t, []string{"default", "us-west-1", "eu-west-1", "asia-east-1"}, p.SupportedRegions())
 }
 
 func TestOldClustersAreRefused(t *testing.T) {

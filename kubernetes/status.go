@@ -62,9 +62,16 @@ func (s *snapshot) state(now time.Time) state {
 		return result
 	case seen.settled && seen.ready >= seen.want && seen.want > 0:
 		result.status = hosting.StatusRunning
+		if len(record.Desired.Spec.Ports) > 0 && s.service == nil {
+			result.status, result.reason = hosting.StatusDegraded, "Incomplete"
+			result.message = "its Service is missing: start the instance to have it made again"
+		}
 		return result
 	default:
-		result.status = record.Desired.Operation
+		result.status = hosting.StatusStarting
+		if s.underWay(seen, now) {
+			result.status = record.Desired.Operation
+		}
 	}
 	result.reason, result.message = s.failure(seen, now)
 	if result.reason == "" && !seen.scheduled && s.hasBroken() {
@@ -79,6 +86,23 @@ func (s *snapshot) state(now time.Time) state {
 		result.status = hosting.StatusDegraded
 	}
 	return result
+}
+
+// operationGrace is how long after a change its first replicas may appear. One
+// that is made later replaces a replica that was lost, or is an autoscaler's.
+const operationGrace = 30 * time.Second
+
+// underWay tells that what is not ready is still the work of the last change.
+func (s *snapshot) underWay(seen observation, now time.Time) bool {
+	if !seen.rolledOut {
+		return true
+	}
+	until := s.anchor.record.Desired.UpdatedAt.Std().Add(operationGrace)
+	live := s.livePods()
+	if len(live) < seen.want {
+		return now.Before(until)
+	}
+	return !slices.ContainsFunc(live, func(pod *corev1.Pod) bool { return !isReady(pod) && pod.CreationTimestamp.After(until) })
 }
 
 // activeRuns counts the runs of a cronjob that have not ended. The controller
@@ -145,7 +169,10 @@ func wasReady(pod *corev1.Pod) bool {
 // failure returns the definite reason why replicas are not ready: from the
 // pods, the controller's conditions, and last its events.
 func (s *snapshot) failure(seen observation, now time.Time) (reason, message string) {
-	for _, pod := range s.livePods() {
+	if !seen.seen {
+		return "", "" // what is wrong may be what the last change repairs
+	}
+	for _, pod := range s.newestPods(seen, now) {
 		if !isReady(pod) {
 			if reason, message := podFailure(pod, now); reason != "" {
 				return reason, "pod " + pod.Name + ": " + message
@@ -161,6 +188,34 @@ func (s *snapshot) failure(seen observation, now time.Time) (reason, message str
 		}
 	}
 	return "", ""
+}
+
+// replacementGrace is how long a change may take until it makes a pod. After
+// that the old ones are to blame again.
+const replacementGrace = 10 * time.Second
+
+// newestPods are the live pods of the newest configuration: those that it
+// replaces say nothing about it.
+func (s *snapshot) newestPods(seen observation, now time.Time) []*corev1.Pod {
+	live := s.livePods()
+	if seen.rolledOut || len(live) == 0 {
+		return live
+	}
+	if seen.updated == 0 {
+		if now.Sub(s.anchor.record.Desired.UpdatedAt.Std()) < replacementGrace {
+			return nil
+		}
+		return live
+	}
+	newest := slices.MaxFunc(live, func(a, b *corev1.Pod) int {
+		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+	})
+	return slices.DeleteFunc(live, func(pod *corev1.Pod) bool { return revision(pod) != revision(newest) })
+}
+
+// revision names the version of the template that a pod was made from.
+func revision(pod *corev1.Pod) string {
+	return pod.Labels["pod-template-hash"] + pod.Labels["controller-revision-hash"]
 }
 
 // waitingFailures are the reasons of a waiting container that do not pass by

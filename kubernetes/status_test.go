@@ -63,6 +63,26 @@ func TestStatusOfADeployment(t *testing.T) {
 				p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(testNow.Add(-time.Hour))}}}}
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(testNow.Add(-time.Minute))}}
 			})}, status: hosting.StatusDegraded, reason: "NotReady"},
+		{name: "a crashing pod of the old configuration says nothing about the new one",
+			workload: deployment(func(d *appsv1.Deployment) { d.Status.ObservedGeneration, d.Status.ReadyReplicas = 1, 0 }), pods: []*corev1.Pod{broken},
+			status: hosting.StatusUpdating},
+		{name: "nor before the new one has pods",
+			workload: deployment(func(d *appsv1.Deployment) { d.Status.UpdatedReplicas, d.Status.ReadyReplicas = 0, 0 }), pods: []*corev1.Pod{broken},
+			status: hosting.StatusUpdating},
+		{name: "a replica that was lost long after the change is starting",
+			workload: deployment(func(d *appsv1.Deployment) {
+				d.Status.ReadyReplicas = 1
+				d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"}}
+			}), pods: []*corev1.Pod{pod(func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(testNow.Add(time.Hour)) }), &starting},
+			status: hosting.StatusStarting},
+		{name: "scaled up by hand while it was stopped is not stopped",
+			workload: deployment(func(d *appsv1.Deployment) { d.Annotations = map[string]string{annotationStoppedReplicas: "2"} }),
+			status:   hosting.StatusRunning},
+		{name: "a stop that the controller has not seen is stopping",
+			workload: deployment(func(d *appsv1.Deployment) {
+				d.Annotations = map[string]string{annotationStoppedReplicas: "2"}
+				d.Spec.Replicas, d.Status = new(int32(0)), appsv1.DeploymentStatus{}
+			}), status: hosting.StatusStopping},
 		{name: "no replicas wanted is running, and says why none runs",
 			workload: deployment(func(d *appsv1.Deployment) { d.Spec.Replicas, d.Status.Replicas = new(int32(0)), 0 }),
 			status:   hosting.StatusRunning, reason: "ScaledToZero"},
@@ -157,7 +177,7 @@ func TestPodFailureExplains(t *testing.T) {
 func testSnapshot(instanceType string) *snapshot {
 	return &snapshot{
 		target: target{kind: kinds[instanceType]},
-		anchor: &anchor{ConfigMap: &corev1.ConfigMap{}, record: record{Desired: desired{Operation: hosting.StatusUpdating}}},
+		anchor: &anchor{ConfigMap: &corev1.ConfigMap{}, record: record{Desired: desired{Operation: hosting.StatusUpdating, UpdatedAt: hosting.NewTime(testNow)}}},
 	}
 }
 

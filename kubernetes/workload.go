@@ -1,0 +1,81 @@
+package kubernetes
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"skillcenter.io/hosting"
+)
+
+// workload reads the workload of an instance: nil if there is none. One of its
+// name that is somebody else's is a Conflict, and nothing is done to it.
+func (p *Provider) workload(ctx context.Context, code hosting.Code, t target, a *anchor) (object, error) {
+	o, err := t.kind.get(ctx, t.region, t.name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, p.fail(ctx, code, t.id, "reading "+t.kind.kind+" "+t.name, err)
+	case !a.owns(o):
+		return nil, p.conflict(code, t.id, "%s exists and does not belong to this instance", describe(t.kind.resource, o))
+	}
+	return o, nil
+}
+
+// ownWorkload reads the workload for a call that needs one.
+func (p *Provider) ownWorkload(ctx context.Context, code hosting.Code, t target, a *anchor) (object, error) {
+	o, err := p.workload(ctx, code, t, a)
+	if err == nil && o == nil {
+		err = p.conflict(code, t.id, "%s %s is missing: start the instance, or create it again with the same configuration", t.kind.kind, t.name)
+	}
+	return o, err
+}
+
+// remake makes the workload from the anchor. An old one is removed first: a
+// Job cannot run twice, nor change. If the process dies in between, a repair
+// makes the new one.
+func (p *Provider) remake(ctx context.Context, code hosting.Code, t target, a *anchor, old object) error {
+	if name := a.record.Desired.SecretName; name != "" {
+		// Without it the new one could not be made, and the old one be gone.
+		_, err := secrets.get(ctx, t.region, name)
+		if apierrors.IsNotFound(err) {
+			return p.conflict(code, t.id, "Secret %s is gone, and only the instance's creator knows its values: create the instance again", name)
+		}
+		if err != nil {
+			return p.fail(ctx, code, t.id, "reading Secret "+name, err)
+		}
+	}
+	if old != nil {
+		background := metav1.DeletePropagationBackground
+		err := t.kind.delete(ctx, t.region, t.name, metav1.DeleteOptions{
+			Preconditions: &metav1.Preconditions{UID: new(old.GetUID())}, PropagationPolicy: &background,
+		})
+		if ignoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			return p.fail(ctx, code, t.id, "removing the old "+describe(t.kind.resource, old), err)
+		}
+	}
+	return recode(p.repair(ctx, t, a), code)
+}
+
+// resourcesOf reads what a pod template asks for.
+func resourcesOf(template *corev1.PodTemplateSpec) hosting.ResourceConfig {
+	r := template.Spec.Containers[0].Resources
+	cores := func(list corev1.ResourceList) float64 {
+		quantity := list[corev1.ResourceCPU]
+		return float64(quantity.MilliValue()) / 1000
+	}
+	bytes := func(list corev1.ResourceList, name corev1.ResourceName) int64 {
+		quantity := list[name]
+		return quantity.Value()
+	}
+	return hosting.ResourceConfig{
+		CPURequest:    cores(r.Requests),
+		CPULimit:      cores(r.Limits),
+		MemoryRequest: bytes(r.Requests, corev1.ResourceMemory),
+		MemoryLimit:   bytes(r.Limits, corev1.ResourceMemory),
+		StorageLimit:  bytes(r.Limits, corev1.ResourceEphemeralStorage),
+	}
+}
