@@ -1,5 +1,6 @@
 # make test      everything that needs no root: unit tests, the API server tests
 # make e2e       the rest, on a real node with real containers (root, Debian)
+# make race      the tests of the library with the race detector
 # make lint      gofmt, go vet on six platforms, staticcheck
 # make bench     what the provider costs beside client-go alone
 # make cluster   a Kubernetes to play with; make cluster-down removes it
@@ -14,9 +15,10 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 test: cluster-binaries
 	$(GO) test -timeout 20m ./...
 
+# The race detector needs a C compiler.
 .PHONY: race
 race: cluster-binaries
-	$(GO) test -race -timeout 30m ./...
+	$(GO) test -race -timeout 30m . ./fake/... ./internal/configs ./internal/cron ./internal/loglines ./provider/... ./kubernetes
 
 .PHONY: e2e
 e2e: cluster-binaries

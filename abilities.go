@@ -2,14 +2,18 @@ package hosting
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 )
 
 // Optional abilities: what only some providers can do. Programs do not assert
 // for these interfaces; they call the function of the same name, which works
 // with any provider and returns reason Unsupported where the ability is
-// missing. Providers and decorators implement the interfaces.
+// missing (a context that has ended goes first). Providers and decorators
+// implement the interfaces.
 
 // LogStreamer is the ability to follow logs.
 type LogStreamer interface {
@@ -26,7 +30,9 @@ func StreamLogs(ctx context.Context, p CloudHostingProvider, instanceID string, 
 		return s.StreamLogs(ctx, instanceID, options)
 	}
 	return func(yield func(LogEntry, error) bool) {
-		yield(LogEntry{}, missing(p, LogsFailed, "following logs"))
+		if err := missing(ctx, p, LogsFailed, instanceID, "following logs"); !errors.Is(err, Canceled) {
+			yield(LogEntry{}, err)
+		}
 	}
 }
 
@@ -61,7 +67,9 @@ func WatchInstances(ctx context.Context, p CloudHostingProvider) iter.Seq2[Insta
 		return w.WatchInstances(ctx)
 	}
 	return func(yield func(InstanceChange, error) bool) {
-		yield(InstanceChange{}, missing(p, ListFailed, "watching instances"))
+		if err := missing(ctx, p, ListFailed, "", "watching instances"); !errors.Is(err, Canceled) {
+			yield(InstanceChange{}, err)
+		}
 	}
 }
 
@@ -77,12 +85,13 @@ func ApplyInstance(ctx context.Context, p CloudHostingProvider, config CloudHost
 	if a, ok := p.(InstanceApplier); ok {
 		return a.ApplyInstance(ctx, config)
 	}
-	return CloudInstance{}, missing(p, UpdateFailed, "applying a configuration")
+	return CloudInstance{}, missing(ctx, p, UpdateFailed, "", "applying a configuration")
 }
 
 // InstancePlan is what ApplyInstance would do.
 type InstancePlan struct {
-	// Changes are the differences to what runs, for people, one per line.
+	// Changes are the differences to what runs, for people, one per line. In
+	// JSON they are never null.
 	Changes []string `json:"changes"`
 	// Restarts tells that running replicas would be replaced.
 	Restarts bool `json:"restarts"`
@@ -90,6 +99,13 @@ type InstancePlan struct {
 	Objections []string `json:"objections,omitempty"`
 	// Cost is what it would cost; nil if that is not known.
 	Cost *CostEstimate `json:"cost,omitempty"`
+}
+
+// MarshalJSON writes changes that are nil as an empty list, not as null.
+func (plan InstancePlan) MarshalJSON() ([]byte, error) {
+	type withoutMethods InstancePlan
+	plan.Changes = orEmpty(plan.Changes)
+	return json.Marshal(withoutMethods(plan))
 }
 
 // InstancePlanner is the ability to tell beforehand.
@@ -103,7 +119,7 @@ func PlanInstance(ctx context.Context, p CloudHostingProvider, config CloudHosti
 	if a, ok := p.(InstancePlanner); ok {
 		return a.PlanInstance(ctx, config)
 	}
-	return InstancePlan{}, missing(p, UpdateFailed, "planning")
+	return InstancePlan{}, missing(ctx, p, UpdateFailed, "", "planning")
 }
 
 // InstanceRevision is a configuration that an instance had.
@@ -112,6 +128,13 @@ type InstanceRevision struct {
 	Revision  int                `json:"revision"`
 	CreatedAt Time               `json:"createdAt"`
 	Config    CloudHostingConfig `json:"config"`
+}
+
+// LogValue logs the revision as a group, with its configuration as
+// [CloudHostingConfig.LogValue] has it.
+func (revision InstanceRevision) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("revision", revision.Revision), slog.String("createdAt", revision.CreatedAt.String()),
+		slog.Any("config", revision.Config))
 }
 
 // Rollbacker is the ability to go back to an earlier configuration.
@@ -128,7 +151,7 @@ func ListRevisions(ctx context.Context, p CloudHostingProvider, instanceID strin
 	if r, ok := p.(Rollbacker); ok {
 		return r.ListRevisions(ctx, instanceID)
 	}
-	return nil, missing(p, GetFailed, "listing revisions")
+	return nil, missing(ctx, p, GetFailed, instanceID, "listing revisions")
 }
 
 // RollbackInstance goes back to an earlier configuration, see [Rollbacker].
@@ -136,7 +159,7 @@ func RollbackInstance(ctx context.Context, p CloudHostingProvider, instanceID st
 	if r, ok := p.(Rollbacker); ok {
 		return r.RollbackInstance(ctx, instanceID, revision)
 	}
-	return CloudInstance{}, missing(p, UpdateFailed, "rolling back")
+	return CloudInstance{}, missing(ctx, p, UpdateFailed, instanceID, "rolling back")
 }
 
 // JobRunner is the ability to run a cronjob outside its schedule.
@@ -151,13 +174,13 @@ func RunNow(ctx context.Context, p CloudHostingProvider, instanceID string) erro
 	if r, ok := p.(JobRunner); ok {
 		return r.RunNow(ctx, instanceID)
 	}
-	return missing(p, StartFailed, "running a cronjob now")
+	return missing(ctx, p, StartFailed, instanceID, "running a cronjob now")
 }
 
 // EventRecorder is the ability to add events of one's own.
 type EventRecorder interface {
-	// RecordEvent adds an event, so that GetEvents returns it. EventID and a
-	// zero Timestamp are filled in.
+	// RecordEvent adds an event, so that GetEvents returns it. The platform
+	// gives it an EventID, whatever is in event. A zero Timestamp is filled in.
 	RecordEvent(ctx context.Context, instanceID string, event InstanceEvent) error
 }
 
@@ -166,7 +189,7 @@ func RecordEvent(ctx context.Context, p CloudHostingProvider, instanceID string,
 	if r, ok := p.(EventRecorder); ok {
 		return r.RecordEvent(ctx, instanceID, event)
 	}
-	return missing(p, EventsFailed, "recording events")
+	return missing(ctx, p, EventsFailed, instanceID, "recording events")
 }
 
 // Capability is something that a provider may or may not be able to do.
@@ -237,10 +260,16 @@ func Capabilities(ctx context.Context, p CloudHostingProvider, region, instanceT
 	if r, ok := p.(CapabilityReporter); ok {
 		return r.Capabilities(ctx, region, instanceType)
 	}
-	return nil, missing(p, GetFailed, "reporting capabilities")
+	return nil, missing(ctx, p, GetFailed, "", "reporting capabilities")
 }
 
-func missing(p CloudHostingProvider, code Code, what string) error {
-	return &Error{Provider: p.ProviderName(), Code: code, Reason: Unsupported,
+// missing is the error for an ability that p does not have. As everywhere, a
+// context that has ended goes first.
+func missing(ctx context.Context, p CloudHostingProvider, code Code, instanceID, what string) error {
+	if err := ctx.Err(); err != nil {
+		return &Error{Provider: p.ProviderName(), Code: code, Reason: ReasonOf(err), InstanceID: instanceID,
+			Message: fmt.Sprintf("%s: %v", what, err), Err: err}
+	}
+	return &Error{Provider: p.ProviderName(), Code: code, Reason: Unsupported, InstanceID: instanceID,
 		Message: fmt.Sprintf("%s is not supported by provider %q", what, p.ProviderName())}
 }

@@ -2,6 +2,7 @@ package hosting_test
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"testing"
 
@@ -22,16 +23,17 @@ func TestAbilitiesThatAreMissingAreUnsupported(t *testing.T) {
 	for name, test := range map[string]struct {
 		call func() error
 		code hosting.Code
+		id   string
 	}{
-		"StreamLogs":       {func() error { return only(t, hosting.StreamLogs(ctx, p, "id", hosting.LogQueryOptions{})) }, hosting.LogsFailed},
-		"WatchInstances":   {func() error { return only(t, hosting.WatchInstances(ctx, p)) }, hosting.ListFailed},
-		"ApplyInstance":    {func() error { return second(hosting.ApplyInstance(ctx, p, validConfig())) }, hosting.UpdateFailed},
-		"PlanInstance":     {func() error { return second(hosting.PlanInstance(ctx, p, validConfig())) }, hosting.UpdateFailed},
-		"ListRevisions":    {func() error { return second(hosting.ListRevisions(ctx, p, "id")) }, hosting.GetFailed},
-		"RollbackInstance": {func() error { return second(hosting.RollbackInstance(ctx, p, "id", 0)) }, hosting.UpdateFailed},
-		"RunNow":           {func() error { return hosting.RunNow(ctx, p, "id") }, hosting.StartFailed},
-		"RecordEvent":      {func() error { return hosting.RecordEvent(ctx, p, "id", hosting.InstanceEvent{}) }, hosting.EventsFailed},
-		"Capabilities":     {func() error { return second(hosting.Capabilities(ctx, p, "r", "job")) }, hosting.GetFailed},
+		"StreamLogs":       {func() error { return only(t, hosting.StreamLogs(ctx, p, "id", hosting.LogQueryOptions{})) }, hosting.LogsFailed, "id"},
+		"WatchInstances":   {func() error { return only(t, hosting.WatchInstances(ctx, p)) }, hosting.ListFailed, ""},
+		"ApplyInstance":    {func() error { return second(hosting.ApplyInstance(ctx, p, validConfig())) }, hosting.UpdateFailed, ""},
+		"PlanInstance":     {func() error { return second(hosting.PlanInstance(ctx, p, validConfig())) }, hosting.UpdateFailed, ""},
+		"ListRevisions":    {func() error { return second(hosting.ListRevisions(ctx, p, "id")) }, hosting.GetFailed, "id"},
+		"RollbackInstance": {func() error { return second(hosting.RollbackInstance(ctx, p, "id", 0)) }, hosting.UpdateFailed, "id"},
+		"RunNow":           {func() error { return hosting.RunNow(ctx, p, "id") }, hosting.StartFailed, "id"},
+		"RecordEvent":      {func() error { return hosting.RecordEvent(ctx, p, "id", hosting.InstanceEvent{}) }, hosting.EventsFailed, "id"},
+		"Capabilities":     {func() error { return second(hosting.Capabilities(ctx, p, "r", "job")) }, hosting.GetFailed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,7 +44,52 @@ func TestAbilitiesThatAreMissingAreUnsupported(t *testing.T) {
 			var e *hosting.Error
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, "plain", e.Provider)
+			assert.Equal(t, test.id, e.InstanceID)
 		})
+	}
+}
+
+func TestAnAbilityThatIsMissingHonoursACancelledContext(t *testing.T) {
+	t.Parallel()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	expired, cancelExpired := context.WithTimeout(t.Context(), -1)
+	defer cancelExpired()
+	p := plain{}
+
+	for name, call := range map[string]func(context.Context) error{
+		"ApplyInstance":    func(ctx context.Context) error { return second(hosting.ApplyInstance(ctx, p, validConfig())) },
+		"PlanInstance":     func(ctx context.Context) error { return second(hosting.PlanInstance(ctx, p, validConfig())) },
+		"ListRevisions":    func(ctx context.Context) error { return second(hosting.ListRevisions(ctx, p, "id")) },
+		"RollbackInstance": func(ctx context.Context) error { return second(hosting.RollbackInstance(ctx, p, "id", 0)) },
+		"RunNow":           func(ctx context.Context) error { return hosting.RunNow(ctx, p, "id") },
+		"RecordEvent":      func(ctx context.Context) error { return hosting.RecordEvent(ctx, p, "id", hosting.InstanceEvent{}) },
+		"Capabilities":     func(ctx context.Context) error { return second(hosting.Capabilities(ctx, p, "r", "job")) },
+	} {
+		err := call(cancelled)
+		require.ErrorIs(t, err, hosting.Canceled, name)
+		require.ErrorIs(t, err, context.Canceled, name)
+		require.ErrorIs(t, call(expired), hosting.DeadlineExceeded, name)
+		require.ErrorIs(t, call(expired), context.DeadlineExceeded, name)
+	}
+	for range hosting.StreamLogs(cancelled, p, "id", hosting.LogQueryOptions{}) {
+		t.Error("a stream ends without an error when its context is cancelled")
+	}
+	for range hosting.WatchInstances(cancelled, p) {
+		t.Error("a watch ends without an error when its context is cancelled")
+	}
+}
+
+func TestListsThatAreAlwaysThereAreNeverNullInJSON(t *testing.T) {
+	t.Parallel()
+	for want, value := range map[string]any{
+		`{"changes":[],"restarts":false}`: hosting.InstancePlan{},
+		`{"skillId":"","skillName":"","skillType":"","compatibilityScore":0,"recommendation":"","checks":[],"issues":[],"suggestions":[]}`: &hosting.HostingCompatibility{},
+		`{"changes":["image"],"restarts":true}`: hosting.InstancePlan{Changes: []string{"image"}, Restarts: true},
+	} {
+		data, err := json.Marshal(value)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(data))
 	}
 }
 

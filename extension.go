@@ -1,6 +1,9 @@
 package hosting
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+)
 
 // HostingExtensionSdkAdapter is what the protocol offers beyond running
 // instances. All methods may be called concurrently; errors are of type
@@ -102,12 +105,25 @@ type AutoScalePolicy struct {
 	StabilizationWindow Duration `json:"stabilizationWindow"`
 }
 
+// The types of metric of a ScaleRule, and the names of those of type
+// MetricResource.
+const (
+	MetricResource = "resource" // what the platform measures of every instance
+	MetricCustom   = "custom"   // what the instance itself publishes
+	MetricExternal = "external" // what something else publishes
+
+	MetricCPUUsage    = "cpu_usage"
+	MetricMemoryUsage = "memory_usage"
+	MetricNetworkIn   = "network_in"
+	MetricNetworkOut  = "network_out"
+)
+
 // ScaleRule is one condition of a policy.
 type ScaleRule struct {
-	// MetricType is "resource", "custom" or "external".
+	// MetricType is MetricResource, MetricCustom or MetricExternal.
 	MetricType string `json:"metricType"`
-	// MetricName is, for a resource, "cpu_usage", "memory_usage",
-	// "network_in" or "network_out".
+	// MetricName is, for MetricResource, one of MetricCPUUsage,
+	// MetricMemoryUsage, MetricNetworkIn and MetricNetworkOut.
 	MetricName string  `json:"metricName"`
 	Threshold  float64 `json:"threshold"`
 	// Comparison is ">", ">=", "<" or "<=".
@@ -118,6 +134,14 @@ type ScaleRule struct {
 	EvaluationPeriod Duration `json:"evaluationPeriod"`
 }
 
+// The protocols of a ServiceRegistration.
+const (
+	ProtocolHTTP  = "http"
+	ProtocolHTTPS = "https"
+	ProtocolGRPC  = "grpc"
+	ProtocolTCP   = "tcp"
+)
+
 // ServiceRegistration is a service that can be found by name.
 type ServiceRegistration struct {
 	ServiceID   string `json:"serviceId"`
@@ -125,7 +149,7 @@ type ServiceRegistration struct {
 	ServiceName string `json:"serviceName"`
 	// Endpoint is a URL that reaches the service from inside the platform.
 	Endpoint string `json:"endpoint"`
-	// Protocol is "http", "https", "grpc" or "tcp".
+	// Protocol is one of ProtocolHTTP and so on; ProtocolHTTP if empty.
 	Protocol string   `json:"protocol"`
 	Host     string   `json:"host"`
 	Port     int      `json:"port"`
@@ -137,9 +161,17 @@ type ServiceRegistration struct {
 	Addresses []ServiceAddress `json:"addresses,omitempty"`
 }
 
+// The strategies of a LoadBalancerConfig.
+const (
+	StrategyRoundRobin       = "round-robin"
+	StrategyRandom           = "random"
+	StrategyLeastConnections = "least-connections"
+)
+
 // LoadBalancerConfig is how a caller spreads requests over the addresses.
 type LoadBalancerConfig struct {
-	// Strategy is "round-robin", "random" or "least-connections".
+	// Strategy is one of StrategyRoundRobin and so on; StrategyRoundRobin if
+	// empty.
 	Strategy            string   `json:"strategy"`
 	HealthCheckInterval Duration `json:"healthCheckInterval,omitzero"`
 	HealthCheckTimeout  Duration `json:"healthCheckTimeout,omitzero"`
@@ -152,6 +184,13 @@ type ServiceAddress struct {
 	Port  int    `json:"port"`
 	Ready bool   `json:"ready"`
 }
+
+// The portable types of a volume.
+const (
+	VolumeStandard = "standard"
+	VolumeSSD      = "ssd"
+	VolumeShared   = "shared" // several nodes may use it at once
+)
 
 // The access modes of a volume.
 const (
@@ -175,8 +214,8 @@ type Volume struct {
 	VolumeID string `json:"volumeId"`
 	// Name follows the rules of instance names.
 	Name string `json:"name"`
-	// Type is a portable class: "standard", "ssd" or "shared". StorageClass
-	// is the platform's own, and wins.
+	// Type is a portable class: VolumeStandard (if empty), VolumeSSD or
+	// VolumeShared. StorageClass is the platform's own, and wins.
 	Type         string `json:"type,omitempty"`
 	StorageClass string `json:"storageClass,omitempty"`
 	// Size is in bytes.
@@ -205,7 +244,8 @@ type Mount struct {
 	SubPath    string `json:"subPath,omitempty"`
 }
 
-// HostingCompatibility is the answer of CheckCompatibility.
+// HostingCompatibility is the answer of CheckCompatibility. In JSON its lists
+// are never null.
 type HostingCompatibility struct {
 	SkillID   string `json:"skillId"`
 	SkillName string `json:"skillName"`
@@ -218,18 +258,41 @@ type HostingCompatibility struct {
 	Suggestions        []string             `json:"suggestions"`
 }
 
+// MarshalJSON writes lists that are nil as empty ones, never as null.
+func (compatibility HostingCompatibility) MarshalJSON() ([]byte, error) {
+	type withoutMethods HostingCompatibility
+	compatibility.Checks = orEmpty(compatibility.Checks)
+	compatibility.Issues = orEmpty(compatibility.Issues)
+	compatibility.Suggestions = orEmpty(compatibility.Suggestions)
+	return json.Marshal(withoutMethods(compatibility))
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// The statuses of a CompatibilityCheck.
+const (
+	CheckPass    = "pass"
+	CheckWarning = "warning"
+	CheckFail    = "fail"
+)
+
 // CompatibilityCheck is one thing that was looked at.
 type CompatibilityCheck struct {
 	Name string `json:"name"`
-	// Status is "pass", "warning" or "fail".
+	// Status is CheckPass, CheckWarning or CheckFail.
 	Status   string `json:"status"`
 	Message  string `json:"message"`
 	Required bool   `json:"required"`
 }
 
-// UnimplementedAdapter answers every call with reason [Unsupported]. Embed it
-// in an adapter of your own, so that it still compiles when the protocol grows
-// a method.
+// UnimplementedAdapter answers every call with reason [Unsupported], also when
+// the context has ended. Embed it in an adapter of your own, so that it still
+// compiles when the protocol grows a method.
 type UnimplementedAdapter struct{}
 
 var _ HostingExtensionSdkAdapter = UnimplementedAdapter{}
@@ -238,106 +301,106 @@ var _ HostingExtensionSdkAdapter = UnimplementedAdapter{}
 func (UnimplementedAdapter) IsAvailable(context.Context) bool { return false }
 
 // GetAutoScalePolicy is not supported.
-func (UnimplementedAdapter) GetAutoScalePolicy(context.Context, string) (AutoScalePolicy, error) {
-	return AutoScalePolicy{}, unimplemented(PolicyFailed, "GetAutoScalePolicy")
+func (UnimplementedAdapter) GetAutoScalePolicy(_ context.Context, instanceID string) (AutoScalePolicy, error) {
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, instanceID, "GetAutoScalePolicy")
 }
 
 // GetAutoScalePolicyByID is not supported.
 func (UnimplementedAdapter) GetAutoScalePolicyByID(context.Context, string) (AutoScalePolicy, error) {
-	return AutoScalePolicy{}, unimplemented(PolicyFailed, "GetAutoScalePolicyByID")
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, "", "GetAutoScalePolicyByID")
 }
 
 // ListAutoScalePolicies is not supported.
 func (UnimplementedAdapter) ListAutoScalePolicies(context.Context) ([]AutoScalePolicy, error) {
-	return nil, unimplemented(PolicyFailed, "ListAutoScalePolicies")
+	return nil, unimplemented(PolicyFailed, "", "ListAutoScalePolicies")
 }
 
 // CreateAutoScalePolicy is not supported.
-func (UnimplementedAdapter) CreateAutoScalePolicy(context.Context, AutoScalePolicy) (AutoScalePolicy, error) {
-	return AutoScalePolicy{}, unimplemented(PolicyFailed, "CreateAutoScalePolicy")
+func (UnimplementedAdapter) CreateAutoScalePolicy(_ context.Context, policy AutoScalePolicy) (AutoScalePolicy, error) {
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, policy.InstanceID, "CreateAutoScalePolicy")
 }
 
 // UpdateAutoScalePolicy is not supported.
-func (UnimplementedAdapter) UpdateAutoScalePolicy(context.Context, string, AutoScalePolicy) (AutoScalePolicy, error) {
-	return AutoScalePolicy{}, unimplemented(PolicyFailed, "UpdateAutoScalePolicy")
+func (UnimplementedAdapter) UpdateAutoScalePolicy(_ context.Context, _ string, policy AutoScalePolicy) (AutoScalePolicy, error) {
+	return AutoScalePolicy{}, unimplemented(PolicyFailed, policy.InstanceID, "UpdateAutoScalePolicy")
 }
 
 // DeleteAutoScalePolicy is not supported.
 func (UnimplementedAdapter) DeleteAutoScalePolicy(context.Context, string) error {
-	return unimplemented(PolicyFailed, "DeleteAutoScalePolicy")
+	return unimplemented(PolicyFailed, "", "DeleteAutoScalePolicy")
 }
 
 // EnableAutoScalePolicy is not supported.
 func (UnimplementedAdapter) EnableAutoScalePolicy(context.Context, string) error {
-	return unimplemented(PolicyFailed, "EnableAutoScalePolicy")
+	return unimplemented(PolicyFailed, "", "EnableAutoScalePolicy")
 }
 
 // DisableAutoScalePolicy is not supported.
 func (UnimplementedAdapter) DisableAutoScalePolicy(context.Context, string) error {
-	return unimplemented(PolicyFailed, "DisableAutoScalePolicy")
+	return unimplemented(PolicyFailed, "", "DisableAutoScalePolicy")
 }
 
 // RegisterService is not supported.
-func (UnimplementedAdapter) RegisterService(context.Context, string, ServiceRegistration) (ServiceRegistration, error) {
-	return ServiceRegistration{}, unimplemented(ServiceFailed, "RegisterService")
+func (UnimplementedAdapter) RegisterService(_ context.Context, instanceID string, _ ServiceRegistration) (ServiceRegistration, error) {
+	return ServiceRegistration{}, unimplemented(ServiceFailed, instanceID, "RegisterService")
 }
 
 // UnregisterService is not supported.
 func (UnimplementedAdapter) UnregisterService(context.Context, string) error {
-	return unimplemented(ServiceFailed, "UnregisterService")
+	return unimplemented(ServiceFailed, "", "UnregisterService")
 }
 
 // GetService is not supported.
 func (UnimplementedAdapter) GetService(context.Context, string) (ServiceRegistration, error) {
-	return ServiceRegistration{}, unimplemented(ServiceFailed, "GetService")
+	return ServiceRegistration{}, unimplemented(ServiceFailed, "", "GetService")
 }
 
 // GetServicesByInstance is not supported.
-func (UnimplementedAdapter) GetServicesByInstance(context.Context, string) ([]ServiceRegistration, error) {
-	return nil, unimplemented(ServiceFailed, "GetServicesByInstance")
+func (UnimplementedAdapter) GetServicesByInstance(_ context.Context, instanceID string) ([]ServiceRegistration, error) {
+	return nil, unimplemented(ServiceFailed, instanceID, "GetServicesByInstance")
 }
 
 // DiscoverService is not supported.
 func (UnimplementedAdapter) DiscoverService(context.Context, string) ([]ServiceRegistration, error) {
-	return nil, unimplemented(ServiceFailed, "DiscoverService")
+	return nil, unimplemented(ServiceFailed, "", "DiscoverService")
 }
 
 // ListServices is not supported.
 func (UnimplementedAdapter) ListServices(context.Context) ([]ServiceRegistration, error) {
-	return nil, unimplemented(ServiceFailed, "ListServices")
+	return nil, unimplemented(ServiceFailed, "", "ListServices")
 }
 
 // CreateVolume is not supported.
 func (UnimplementedAdapter) CreateVolume(context.Context, Volume) (Volume, error) {
-	return Volume{}, unimplemented(VolumeFailed, "CreateVolume")
+	return Volume{}, unimplemented(VolumeFailed, "", "CreateVolume")
 }
 
 // GetVolume is not supported.
 func (UnimplementedAdapter) GetVolume(context.Context, string) (Volume, error) {
-	return Volume{}, unimplemented(VolumeFailed, "GetVolume")
+	return Volume{}, unimplemented(VolumeFailed, "", "GetVolume")
 }
 
 // DeleteVolume is not supported.
 func (UnimplementedAdapter) DeleteVolume(context.Context, string) error {
-	return unimplemented(VolumeFailed, "DeleteVolume")
+	return unimplemented(VolumeFailed, "", "DeleteVolume")
 }
 
 // MountVolume is not supported.
-func (UnimplementedAdapter) MountVolume(context.Context, string, string, string, bool) error {
-	return unimplemented(VolumeFailed, "MountVolume")
+func (UnimplementedAdapter) MountVolume(_ context.Context, _, instanceID, _ string, _ bool) error {
+	return unimplemented(VolumeFailed, instanceID, "MountVolume")
 }
 
 // UnmountVolume is not supported.
-func (UnimplementedAdapter) UnmountVolume(context.Context, string, string) error {
-	return unimplemented(VolumeFailed, "UnmountVolume")
+func (UnimplementedAdapter) UnmountVolume(_ context.Context, _, instanceID string) error {
+	return unimplemented(VolumeFailed, instanceID, "UnmountVolume")
 }
 
 // ListVolumes is not supported.
 func (UnimplementedAdapter) ListVolumes(context.Context) ([]Volume, error) {
-	return nil, unimplemented(VolumeFailed, "ListVolumes")
+	return nil, unimplemented(VolumeFailed, "", "ListVolumes")
 }
 
 // CheckCompatibility is not supported.
 func (UnimplementedAdapter) CheckCompatibility(context.Context, string) (HostingCompatibility, error) {
-	return HostingCompatibility{}, unimplemented(CompatibilityFailed, "CheckCompatibility")
+	return HostingCompatibility{}, unimplemented(CompatibilityFailed, "", "CheckCompatibility")
 }

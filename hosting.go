@@ -25,7 +25,10 @@ import "context"
 // Calls that change an instance return once the platform has accepted the
 // change, not when it is done; [WaitForStatus] waits for the result. Repeating
 // a call is safe: starting what runs, stopping what is stopped and creating
-// what exists with the same configuration all succeed.
+// what exists with the same configuration all succeed. Changes that overlap,
+// made by several callers at once, all succeed and the last one wins: that
+// others change the instance too is never a [Conflict], only the state it is in
+// can be.
 //
 // Errors are of type [*Error]. An id that names nothing gives code
 // [InstanceNotFound] and reason [NotFound], whatever the operation.
@@ -79,6 +82,7 @@ type CloudHostingProvider interface {
 	// ScaleInstance sets the number of replicas, 0 or more. On a stopped
 	// instance it sets the number that it will start with. While an
 	// autoscaler owns the instance it is a [Conflict] that names it.
+	// ScaleConfig.MaxReplicas bounds that autoscaler, not this call.
 	ScaleInstance(ctx context.Context, instanceID string, replicas int) error
 
 	// GetMetrics returns what the instance uses now, summed over its replicas.
@@ -113,14 +117,15 @@ type CloudHostingProvider interface {
 	EstimateCost(ctx context.Context, config CloudHostingConfig) (CostEstimate, error)
 
 	// GetActualCost returns what the instance did cost from start (inclusive)
-	// to end (exclusive). CostActual.Coverage says how much of the period is
+	// to end (exclusive). An end that is zero or before the start is an
+	// [InvalidArgument]. CostActual.Coverage says how much of the period is
 	// known.
 	GetActualCost(ctx context.Context, instanceID string, start, end Time) (CostActual, error)
 }
 
-// UnimplementedProvider answers every call with reason [Unsupported]. Embed
-// it in a provider of your own, so that it still compiles when the protocol
-// grows a method.
+// UnimplementedProvider answers every call with reason [Unsupported], also
+// when the context has ended. Embed it in a provider of your own, so that it
+// still compiles when the protocol grows a method.
 type UnimplementedProvider struct{}
 
 var _ CloudHostingProvider = UnimplementedProvider{}
@@ -136,84 +141,84 @@ func (UnimplementedProvider) SupportedInstanceTypes() []string { return nil }
 
 // CreateInstance is not supported.
 func (UnimplementedProvider) CreateInstance(context.Context, CloudHostingConfig) (CloudInstance, error) {
-	return CloudInstance{}, unimplemented(CreateFailed, "CreateInstance")
+	return CloudInstance{}, unimplemented(CreateFailed, "", "CreateInstance")
 }
 
 // ListInstances is not supported.
 func (UnimplementedProvider) ListInstances(context.Context) ([]CloudInstance, error) {
-	return nil, unimplemented(ListFailed, "ListInstances")
+	return nil, unimplemented(ListFailed, "", "ListInstances")
 }
 
 // GetInstance is not supported.
-func (UnimplementedProvider) GetInstance(context.Context, string) (CloudInstance, error) {
-	return CloudInstance{}, unimplemented(GetFailed, "GetInstance")
+func (UnimplementedProvider) GetInstance(_ context.Context, instanceID string) (CloudInstance, error) {
+	return CloudInstance{}, unimplemented(GetFailed, instanceID, "GetInstance")
 }
 
 // DeleteInstance is not supported.
-func (UnimplementedProvider) DeleteInstance(context.Context, string) error {
-	return unimplemented(DeleteFailed, "DeleteInstance")
+func (UnimplementedProvider) DeleteInstance(_ context.Context, instanceID string) error {
+	return unimplemented(DeleteFailed, instanceID, "DeleteInstance")
 }
 
 // StartInstance is not supported.
-func (UnimplementedProvider) StartInstance(context.Context, string) error {
-	return unimplemented(StartFailed, "StartInstance")
+func (UnimplementedProvider) StartInstance(_ context.Context, instanceID string) error {
+	return unimplemented(StartFailed, instanceID, "StartInstance")
 }
 
 // StopInstance is not supported.
-func (UnimplementedProvider) StopInstance(context.Context, string) error {
-	return unimplemented(StopFailed, "StopInstance")
+func (UnimplementedProvider) StopInstance(_ context.Context, instanceID string) error {
+	return unimplemented(StopFailed, instanceID, "StopInstance")
 }
 
 // RestartInstance is not supported.
-func (UnimplementedProvider) RestartInstance(context.Context, string) error {
-	return unimplemented(RestartFailed, "RestartInstance")
+func (UnimplementedProvider) RestartInstance(_ context.Context, instanceID string) error {
+	return unimplemented(RestartFailed, instanceID, "RestartInstance")
 }
 
 // ScaleInstance is not supported.
-func (UnimplementedProvider) ScaleInstance(context.Context, string, int) error {
-	return unimplemented(ScaleFailed, "ScaleInstance")
+func (UnimplementedProvider) ScaleInstance(_ context.Context, instanceID string, _ int) error {
+	return unimplemented(ScaleFailed, instanceID, "ScaleInstance")
 }
 
 // GetMetrics is not supported.
-func (UnimplementedProvider) GetMetrics(context.Context, string) (InstanceMetrics, error) {
-	return InstanceMetrics{}, unimplemented(MetricsFailed, "GetMetrics")
+func (UnimplementedProvider) GetMetrics(_ context.Context, instanceID string) (InstanceMetrics, error) {
+	return InstanceMetrics{}, unimplemented(MetricsFailed, instanceID, "GetMetrics")
 }
 
 // GetLogs is not supported.
-func (UnimplementedProvider) GetLogs(context.Context, string, LogQueryOptions) ([]LogEntry, error) {
-	return nil, unimplemented(LogsFailed, "GetLogs")
+func (UnimplementedProvider) GetLogs(_ context.Context, instanceID string, _ LogQueryOptions) ([]LogEntry, error) {
+	return nil, unimplemented(LogsFailed, instanceID, "GetLogs")
 }
 
 // GetEvents is not supported.
-func (UnimplementedProvider) GetEvents(context.Context, string) ([]InstanceEvent, error) {
-	return nil, unimplemented(EventsFailed, "GetEvents")
+func (UnimplementedProvider) GetEvents(_ context.Context, instanceID string) ([]InstanceEvent, error) {
+	return nil, unimplemented(EventsFailed, instanceID, "GetEvents")
 }
 
 // UpdateResources is not supported.
-func (UnimplementedProvider) UpdateResources(context.Context, string, ResourceConfig) error {
-	return unimplemented(UpdateFailed, "UpdateResources")
+func (UnimplementedProvider) UpdateResources(_ context.Context, instanceID string, _ ResourceConfig) error {
+	return unimplemented(UpdateFailed, instanceID, "UpdateResources")
 }
 
 // GetServiceEndpoint is not supported.
-func (UnimplementedProvider) GetServiceEndpoint(context.Context, string) (ServiceEndpoint, error) {
-	return ServiceEndpoint{}, unimplemented(EndpointFailed, "GetServiceEndpoint")
+func (UnimplementedProvider) GetServiceEndpoint(_ context.Context, instanceID string) (ServiceEndpoint, error) {
+	return ServiceEndpoint{}, unimplemented(EndpointFailed, instanceID, "GetServiceEndpoint")
 }
 
 // HealthCheck is not supported.
-func (UnimplementedProvider) HealthCheck(context.Context, string) (Health, error) {
-	return Health{}, unimplemented(HealthFailed, "HealthCheck")
+func (UnimplementedProvider) HealthCheck(_ context.Context, instanceID string) (Health, error) {
+	return Health{}, unimplemented(HealthFailed, instanceID, "HealthCheck")
 }
 
 // EstimateCost is not supported.
 func (UnimplementedProvider) EstimateCost(context.Context, CloudHostingConfig) (CostEstimate, error) {
-	return CostEstimate{}, unimplemented(CostFailed, "EstimateCost")
+	return CostEstimate{}, unimplemented(CostFailed, "", "EstimateCost")
 }
 
 // GetActualCost is not supported.
-func (UnimplementedProvider) GetActualCost(context.Context, string, Time, Time) (CostActual, error) {
-	return CostActual{}, unimplemented(CostFailed, "GetActualCost")
+func (UnimplementedProvider) GetActualCost(_ context.Context, instanceID string, _, _ Time) (CostActual, error) {
+	return CostActual{}, unimplemented(CostFailed, instanceID, "GetActualCost")
 }
 
-func unimplemented(code Code, method string) error {
-	return &Error{Code: code, Reason: Unsupported, Message: method + " is not implemented by this provider"}
+func unimplemented(code Code, instanceID, method string) error {
+	return &Error{Code: code, Reason: Unsupported, InstanceID: instanceID, Message: method + " is not implemented by this provider"}
 }

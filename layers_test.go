@@ -37,10 +37,11 @@ var (
 // floors is the table of the layers: a package imports only what stands here.
 // The entry with the longest path decides.
 func floors() []floor {
-	shared := []string{".", "internal/cron", "internal/loglines"}
+	shared := []string{".", "internal/configs", "internal/cron", "internal/loglines"}
 	backends := slices.Concat(shared, engines, []string{"provider/driver"})
 	return []floor{
 		{path: ".", ours: []string{"internal/cron"}},
+		{path: "internal/configs", ours: []string{"."}},
 		{path: "internal/cron"},
 		{path: "internal/loglines", ours: []string{"."}},
 		{path: "internal/mocks", ours: []string{"."}, others: []string{"github.com/golang/mock/"}},

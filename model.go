@@ -1,8 +1,11 @@
 package hosting
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 )
 
@@ -17,8 +20,8 @@ const (
 
 // CloudHostingConfig is what an instance should be.
 //
-// Sub-configs that are nil, and fields that are zero, take the provider's
-// defaults. The fields after Env are additions to the protocol, see
+// Sub-configs that are nil or empty, and fields that are zero, take the
+// provider's defaults. All text is UTF-8 without NUL. The fields after Env are additions to the protocol, see
 // docs/protocol.md.
 type CloudHostingConfig struct {
 	// InstanceName is a DNS-1035 label of at most MaxNameLength characters,
@@ -52,12 +55,13 @@ type CloudHostingConfig struct {
 	// and the like. It is required for a cronjob and not allowed otherwise.
 	Schedule string `json:"schedule,omitempty"`
 	// SecretEnv is set in the container like Env, and wins over it. It is
-	// write-only: no call returns it and nothing logs it.
+	// write-only: no call returns it, and nothing in this module logs it.
 	SecretEnv SecretMap `json:"secretEnv,omitempty"`
 }
 
-// LogValue logs the configuration with the names in SecretEnv only: a handler
-// that writes JSON would not call [SecretMap.LogValue].
+// LogValue logs the configuration as a group with the protocol's names, and of
+// SecretEnv the names only: a handler that writes JSON would not call
+// [SecretMap.LogValue].
 func (config CloudHostingConfig) LogValue() slog.Value {
 	type withoutMethods CloudHostingConfig
 	names := make(SecretMap, len(config.SecretEnv))
@@ -65,7 +69,35 @@ func (config CloudHostingConfig) LogValue() slog.Value {
 		names[name] = "(hidden)"
 	}
 	config.SecretEnv = names
-	return slog.AnyValue(withoutMethods(config))
+	return logGroup(withoutMethods(config))
+}
+
+// logGroup returns what is in the JSON of value as a group, so that handlers
+// that write text show what is behind a pointer too.
+func logGroup(value any) slog.Value {
+	data, err := json.Marshal(value)
+	if err != nil { // such as a number that is none
+		return slog.StringValue(fmt.Sprintf("%+v", value))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var decoded any
+	if err := decoder.Decode(&decoded); err != nil {
+		return slog.StringValue(err.Error())
+	}
+	return toGroups(decoded)
+}
+
+func toGroups(decoded any) slog.Value {
+	object, ok := decoded.(map[string]any)
+	if !ok {
+		return slog.AnyValue(decoded)
+	}
+	attrs := make([]slog.Attr, 0, len(object))
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		attrs = append(attrs, slog.Attr{Key: name, Value: toGroups(object[name])})
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // ContainerConfig is the container that each replica runs.
@@ -102,8 +134,9 @@ type VolumeMount struct {
 	SubPath string `json:"subPath,omitempty"`
 }
 
-// HealthCheck asks a container whether it is ready. Exactly one of HTTP, TCP
-// and Command is set. The times have whole seconds.
+// HealthCheck asks a container whether it is ready, and decides nothing else: a
+// container that does not pass is never restarted for it. Exactly one of HTTP,
+// TCP and Command is set. The times have whole seconds.
 type HealthCheck struct {
 	HTTP    *HTTPCheck `json:"http,omitempty"`
 	TCP     *TCPCheck  `json:"tcp,omitempty"`
@@ -132,8 +165,14 @@ type TCPCheck struct {
 	Port int `json:"port"`
 }
 
-// SecretMap holds secret values by name. It prints and logs its names only;
-// JSON carries the values, for the one call that hands them over.
+// SecretMap holds secret values by name. Printed with fmt, or logged with slog
+// as it is or in a [CloudHostingConfig] or [InstanceRevision], it shows its
+// names only. JSON carries the values, for the one call that hands them over.
+//
+// Two ways to the values are beyond its reach, and are the program's to avoid:
+// fmt calls no methods of what is in an unexported field, and a handler of slog
+// that writes JSON encodes a list, map or other struct with a configuration in
+// it as any JSON. Log the configuration itself.
 type SecretMap map[string]string
 
 // String returns the names, not the values.
@@ -179,7 +218,7 @@ type NetworkConfig struct {
 	// Ports to expose. They win over the container's ports.
 	Ports []int `json:"ports,omitempty"`
 	// IngressEnabled asks for (true) or forbids (false) an ingress. It needs
-	// a host when asked for.
+	// a host and a port when asked for.
 	IngressEnabled *bool `json:"ingressEnabled,omitempty"`
 	// IngressHost is the DNS name to serve.
 	IngressHost string `json:"ingressHost,omitempty"`
@@ -188,8 +227,9 @@ type NetworkConfig struct {
 }
 
 // ScaleConfig is how many replicas an instance has. It starts with
-// MinReplicas. With a target set, an autoscaler keeps the average use of the
-// replicas near it.
+// MinReplicas, which for a cronjob is the parallelism of each run. With a
+// target set, an autoscaler keeps the average use of the replicas near it, and
+// between MinReplicas and MaxReplicas; without, MaxReplicas bounds nothing.
 type ScaleConfig struct {
 	MinReplicas int `json:"minReplicas,omitempty"`
 	MaxReplicas int `json:"maxReplicas,omitempty"`
@@ -212,7 +252,7 @@ const (
 	StatusStopped     Status = "stopped"     // nothing runs; StartInstance brings it back
 	StatusRestarting  Status = "restarting"  // its replicas are being replaced
 	StatusDegraded    Status = "degraded"    // some replicas are ready and some are not able to be
-	StatusFailed      Status = "failed"      // nothing is ready and the platform says why
+	StatusFailed      Status = "failed"      // nothing is ready and the platform says why, or nothing is ready any more
 	StatusCompleted   Status = "completed"   // a job that has ended with success
 	StatusTerminating Status = "terminating" // it is being deleted
 	StatusUnknown     Status = "unknown"     // the platform does not tell

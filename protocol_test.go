@@ -155,7 +155,7 @@ func wantSignature(name string, method protocolMethod) string {
 
 func TestEveryMethodTheProtocolDoesNotHaveIsDocumentedAsAnAddition(t *testing.T) {
 	t.Parallel()
-	documented := tableRows(t, "Added methods")
+	var added [][]string
 	for _, iface := range readProtocol(t).Interfaces {
 		var names []string
 		for _, method := range iface.Methods {
@@ -163,10 +163,11 @@ func TestEveryMethodTheProtocolDoesNotHaveIsDocumentedAsAnAddition(t *testing.T)
 		}
 		for m := range interfaces[iface.Name].Methods() {
 			if !slices.Contains(names, m.Name) {
-				assert.Containsf(t, documented, []string{iface.Name, m.Name}, "docs/protocol.md, Added methods")
+				added = append(added, []string{iface.Name, m.Name})
 			}
 		}
 	}
+	assert.ElementsMatch(t, added, tableRows(t, "Added methods"))
 }
 
 func TestEveryModelOfTheProtocolHasItsFields(t *testing.T) {
@@ -335,24 +336,33 @@ func TestEveryFieldTheProtocolDoesNotHaveIsDocumentedAsAnAddition(t *testing.T) 
 	assert.ElementsMatch(t, added, documented, "the table Added fields of docs/protocol.md lists exactly what we add")
 }
 
+// notJSON are the exported structs that no JSON holds.
+var notJSON = []string{"FieldError", "ID", "WaitOptions"}
+
 // exportedFields are all JSON fields of the exported structs of this package,
-// as Type.field.
+// as Type.field. A field without a name in JSON is an error.
 func exportedFields(t *testing.T) []string {
 	t.Helper()
 	var fields []string
 	for _, decl := range declarations(t, token.TYPE) {
 		spec := decl.(*ast.TypeSpec)
 		structType, ok := spec.Type.(*ast.StructType)
-		if !ok || !spec.Name.IsExported() {
+		if !ok || !spec.Name.IsExported() || slices.Contains(notJSON, spec.Name.Name) {
 			continue
 		}
 		for _, field := range structType.Fields.List {
-			if field.Tag == nil {
+			if len(field.Names) > 0 && !field.Names[0].IsExported() {
 				continue
 			}
-			tag, err := strconv.Unquote(field.Tag.Value)
-			require.NoError(t, err)
-			if name, _, _ := strings.Cut(reflect.StructTag(tag).Get("json"), ","); name != "-" {
+			var name string
+			if field.Tag != nil {
+				tag, err := strconv.Unquote(field.Tag.Value)
+				require.NoError(t, err)
+				name, _, _ = strings.Cut(reflect.StructTag(tag).Get("json"), ",")
+			}
+			assert.NotEmptyf(t, name, "%s.%v has no json tag", spec.Name.Name, field.Names)
+			assert.LessOrEqualf(t, len(field.Names), 1, "%s.%v share a json tag", spec.Name.Name, field.Names)
+			if name != "-" {
 				fields = append(fields, spec.Name.Name+"."+name)
 			}
 		}
@@ -438,43 +448,131 @@ func TestAllCapabilitiesLeavesNoneOut(t *testing.T) {
 	assert.ElementsMatch(t, slices.Collect(maps.Values(constants(t, "Capability"))), all)
 }
 
-func TestTheProtocolsNamesAreDocumented(t *testing.T) {
+// Each table of the page holds what the protocol has: no more and no less.
+func TestTheTablesOfThePageAreTheProtocols(t *testing.T) {
 	t.Parallel()
 	p := readProtocol(t)
 	assert.Len(t, p.Routes, 33)
-
-	methods := tableRows(t, "CloudHostingProvider")
-	methods = append(methods, tableRows(t, "HostingExtensionSdkAdapter")...)
+	want := map[string][][]string{}
 	for _, iface := range p.Interfaces {
 		for _, method := range iface.Methods {
-			assert.Contains(t, methods, []string{method.Name, goMethod(method.Name)})
+			want[iface.Name] = append(want[iface.Name], []string{method.Name, goMethod(method.Name)})
 		}
 	}
-	models := map[string]string{}
-	for _, row := range tableRows(t, "Data models") {
-		models[row[0]] = row[1]
+	for _, name := range modelNames(p) {
+		want["Data models"] = append(want["Data models"], []string{name, goType(name)})
 	}
-	for _, model := range p.Models {
-		assert.Equal(t, goType(model.Name), models[model.Name], model.Name)
+	for _, code := range p.ErrorCodes {
+		want["The protocol's error codes"] = append(want["The protocol's error codes"], []string{code})
 	}
-	routes := tableRows(t, "REST routes")
 	for _, route := range p.Routes {
-		assert.Contains(t, routes, []string{route.Method, route.Path})
+		want["REST routes"] = append(want["REST routes"], []string{route.Method, route.Path})
 	}
-	names := tableRows(t, "Labels and annotations")
-	for _, name := range slices.Concat(p.Labels, p.Annotations) {
-		assert.Truef(t, slices.ContainsFunc(names, func(row []string) bool { return row[0] == name }), name)
-	}
-	keys := tableRows(t, "Configuration keys")
 	for _, section := range p.Configuration {
 		for _, key := range section {
-			assert.Contains(t, keys, []string{key.Key, key.Value})
+			want["Configuration keys"] = append(want["Configuration keys"], []string{key.Key, key.Value})
 		}
 	}
-	text := strings.Join(strings.Fields(section(t, "Instance types and regions")), " ")
-	for _, name := range slices.Concat(p.InstanceTypes, p.Regions) {
-		assert.Contains(t, text, "`"+name+"`")
+	for _, name := range slices.Concat(p.Labels, p.Annotations) {
+		want["Labels and annotations"] = append(want["Labels and annotations"], []string{name})
 	}
+	for heading, rows := range want {
+		assert.ElementsMatch(t, rows, tableRows(t, heading), heading)
+	}
+	assert.ElementsMatch(t, slices.Concat(p.InstanceTypes, p.Regions), inCodeOf(section(t, "Instance types and regions")))
+}
+
+// modelNames are the models that the protocol defines, or only names.
+func modelNames(p protocol) []string {
+	var names []string
+	mention := func(javaType string) {
+		javaType = strings.TrimSuffix(strings.TrimPrefix(javaType, "List<"), ">")
+		known := []string{"String", "Integer", "int", "long", "double", "boolean", "void"}
+		if !slices.Contains(known, javaType) && !strings.HasPrefix(javaType, "Map<") {
+			names = append(names, javaType)
+		}
+	}
+	for _, model := range p.Models {
+		mention(model.Name)
+		for _, field := range model.Fields {
+			mention(field.Type)
+		}
+	}
+	for _, iface := range p.Interfaces {
+		for _, method := range iface.Methods {
+			mention(method.Returns)
+			for _, param := range method.Params {
+				mention(param.Type)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Each model of the protocol has a table of its fields, with the protocol's
+// names and types and those of Go.
+func TestTheTablesOfTheModelsAreTheProtocolsAndGos(t *testing.T) {
+	t.Parallel()
+	types := reachableTypes()
+	var models []string
+	for _, model := range readProtocol(t).Models {
+		models = append(models, model.Name)
+		fields := map[string]reflect.StructField{}
+		for field := range types[goType(model.Name)].Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			fields[name] = field
+		}
+		var want [][]string
+		for _, theirs := range model.Fields {
+			ours, ok := fields[theirs.Name]
+			if assert.Truef(t, ok, "%s has no JSON field %s", goType(model.Name), theirs.Name) {
+				want = append(want, []string{theirs.Name, theirs.Type, ours.Name, typeName(ours.Type)})
+			}
+		}
+		assert.ElementsMatch(t, want, tableColumns(t, model.Name, 4), model.Name)
+	}
+	data, err := os.ReadFile("docs/protocol.md")
+	require.NoError(t, err)
+	_, below, found := strings.Cut(string(data), "\n## Data models\n")
+	require.True(t, found)
+	below, _, _ = strings.Cut(below, "\n## ")
+	var headings []string
+	for _, match := range regexp.MustCompile(`(?m)^### (.*)$`).FindAllStringSubmatch(below, -1) {
+		headings = append(headings, match[1])
+	}
+	assert.ElementsMatch(t, models, headings, "the sections of the data models")
+}
+
+func TestEveryOptionalAbilityIsDocumented(t *testing.T) {
+	t.Parallel()
+	want := [][]string{{"io.Closer"}}
+	for _, decl := range declarations(t, token.TYPE) {
+		spec := decl.(*ast.TypeSpec)
+		ability, ok := spec.Type.(*ast.InterfaceType)
+		if !ok || !spec.Name.IsExported() || spec.Name.Name == "CloudHostingProvider" || isPartOfAdapter(ability) {
+			continue
+		}
+		row := []string{spec.Name.Name}
+		for _, method := range ability.Methods.List {
+			row = append(row, method.Names[0].Name)
+		}
+		want = append(want, row)
+	}
+	assert.ElementsMatch(t, want, tableCodes(t, "Optional abilities"))
+}
+
+// isPartOfAdapter tells whether the adapter has the methods of an interface.
+func isPartOfAdapter(iface *ast.InterfaceType) bool {
+	for _, method := range iface.Methods.List {
+		if len(method.Names) == 0 { // what embeds others
+			return true
+		}
+		if _, ok := reflect.TypeFor[hosting.HostingExtensionSdkAdapter]().MethodByName(method.Names[0].Name); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func TestTheInstanceTypesAreTheProtocols(t *testing.T) {
@@ -501,28 +599,72 @@ func section(t *testing.T, heading string) string {
 
 var inCode = regexp.MustCompile("`([^`]*)`")
 
+// inCodeOf returns what stands in code marks in a text.
+func inCodeOf(text string) []string {
+	var codes []string
+	for _, match := range inCode.FindAllStringSubmatch(text, -1) {
+		codes = append(codes, match[1])
+	}
+	return codes
+}
+
 // tableRows returns what stands in code marks in the first two columns of the
-// tables of a section. Cells without are left out.
+// table of a section. Cells without are left out.
 func tableRows(t *testing.T, heading string) [][]string {
+	t.Helper()
+	return tableColumns(t, heading, 2)
+}
+
+// tableColumns is tableRows for more columns.
+func tableColumns(t *testing.T, heading string, columns int) [][]string {
+	t.Helper()
+	var rows [][]string
+	for _, cells := range tableCells(t, heading) {
+		require.GreaterOrEqualf(t, len(cells), columns, "docs/protocol.md: section %q: %v", heading, cells)
+		var row []string
+		for _, cell := range cells[:columns] {
+			if codes := inCodeOf(cell); len(codes) > 0 {
+				row = append(row, codes[0])
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// tableCodes returns all that stands in code marks in the first two columns.
+func tableCodes(t *testing.T, heading string) [][]string {
+	t.Helper()
+	var rows [][]string
+	for _, cells := range tableCells(t, heading) {
+		rows = append(rows, inCodeOf(strings.Join(cells[:2], " ")))
+	}
+	return rows
+}
+
+// tableCells returns the cells of the one table of a section, without its head.
+func tableCells(t *testing.T, heading string) [][]string {
 	t.Helper()
 	var rows [][]string
 	for line := range strings.Lines(section(t, heading)) {
-		cells := strings.Split(line, "|")
-		if len(cells) < 4 {
-			continue
-		}
-		var row []string
-		for _, cell := range cells[1:3] {
-			if match := inCode.FindStringSubmatch(cell); match != nil {
-				row = append(row, match[1])
-			}
-		}
-		if len(row) > 0 {
-			rows = append(rows, row)
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "|") {
+			rows = append(rows, strings.Split(strings.Trim(line, "|"), "|"))
 		}
 	}
-	require.NotEmptyf(t, rows, "docs/protocol.md: section %q has no table", heading)
-	return rows
+	require.Greaterf(t, len(rows), 2, "docs/protocol.md: section %q has no table", heading)
+	require.Containsf(t, rows[1][0], "---", "docs/protocol.md: section %q: the head of its table", heading)
+	for _, row := range rows[2:] {
+		require.NotEmptyf(t, inCodeOf(row[0]), "docs/protocol.md: section %q: a row without a name: %v", heading, row)
+		require.NotContainsf(t, row[0], "---", "docs/protocol.md: section %q has a second table", heading)
+	}
+	return rows[2:]
+}
+
+// onInstances are the methods that take the id of an instance.
+var onInstances = []string{
+	"GetInstance", "DeleteInstance", "StartInstance", "StopInstance", "RestartInstance", "ScaleInstance", "UpdateResources",
+	"GetMetrics", "GetLogs", "GetEvents", "GetServiceEndpoint", "HealthCheck", "GetActualCost",
+	"GetAutoScalePolicy", "RegisterService", "GetServicesByInstance", "MountVolume", "UnmountVolume",
 }
 
 // Every method of the embeddable types says that it is not supported, so that
@@ -537,6 +679,8 @@ func TestUnimplementedMethodsAnswerUnsupported(t *testing.T) {
 			for in := range m.Type.Ins() {
 				if in == reflect.TypeFor[context.Context]() {
 					args = append(args, reflect.ValueOf(t.Context()))
+				} else if in.Kind() == reflect.String {
+					args = append(args, reflect.ValueOf("an id"))
 				} else if in != v.Type() {
 					args = append(args, reflect.Zero(in))
 				}
@@ -554,6 +698,9 @@ func TestUnimplementedMethodsAnswerUnsupported(t *testing.T) {
 			require.ErrorIsf(t, err, hosting.Unsupported, m.Name)
 			assert.Contains(t, codes, string(hosting.CodeOf(err)), m.Name)
 			assert.ErrorContains(t, err, m.Name)
+			var e *hosting.Error
+			require.ErrorAs(t, err, &e)
+			assert.Equalf(t, slices.Contains(onInstances, m.Name), e.InstanceID == "an id", "%s: the instance of its error", m.Name)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,6 +73,8 @@ func TestSecretsAreNeverLogged(t *testing.T) {
 		logger.Info("x", "secrets", &secrets)
 		logger.Info("x", "config", config)
 		logger.Info("x", "config", &config)
+		logger.Info("x", "revision", hosting.InstanceRevision{Revision: 3, Config: config})
+		logger.Info("x", "revision", &hosting.InstanceRevision{Config: config})
 		logger.With("config", config).WithGroup("g").Info("x", slog.Group("h", "config", config))
 		assertNoSecret(t, out.String(), name)
 		assert.Contains(t, out.String(), "TOKEN", "the names are logged")
@@ -79,6 +82,37 @@ func TestSecretsAreNeverLogged(t *testing.T) {
 		out.Reset()
 	}
 	assert.Equal(t, hosting.SecretMap{"TOKEN": secret}, config.SecretEnv, "logging changes nothing")
+}
+
+func TestAConfigIsLoggedAsAGroupThatCanBeRead(t *testing.T) {
+	t.Parallel()
+	config := validConfig()
+	config.Container.Ports = []int{80}
+	config.Container.HealthCheck = &hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: 80}}
+	config.Resources = &hosting.ResourceConfig{CPULimit: 0.5, MemoryLimit: 1 << 53}
+	config.SecretEnv = hosting.SecretMap{"TOKEN": secret}
+	var out bytes.Buffer
+	withoutTime := &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}
+	slog.New(slog.NewTextHandler(&out, withoutTime)).Info("x", "config", &config)
+	assert.Equal(t, `level=INFO msg=x config.container.healthCheck.tcp.port=80 config.container.image=nginx:1.29 config.container.ports=[80] `+
+		`config.instanceName=web config.instanceType=deployment config.resources.cpuLimit=0.5 config.resources.memoryLimit=9007199254740992 `+
+		"config.secretEnv.TOKEN=(hidden)\n", out.String())
+	out.Reset()
+	slog.New(slog.NewJSONHandler(&out, withoutTime)).Info("x", "revision", hosting.InstanceRevision{Revision: 3, CreatedAt: hosting.TimeFromMillis(1), Config: config})
+	assert.JSONEq(t, `{"level":"INFO","msg":"x","revision":{"revision":3,"createdAt":"1970-01-01T00:00:00.001Z","config":{
+		"container":{"healthCheck":{"tcp":{"port":80}},"image":"nginx:1.29","ports":[80]},"instanceName":"web","instanceType":"deployment",
+		"resources":{"cpuLimit":0.5,"memoryLimit":9007199254740992},"secretEnv":{"TOKEN":"(hidden)"}}}}`, out.String())
+	out.Reset()
+
+	config.Resources.CPULimit = math.NaN()
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "config", config)
+	assert.Contains(t, out.String(), "TOKEN", "what JSON cannot hold is logged as text")
+	assertNoSecret(t, out.String(), "text instead of a group")
 }
 
 func TestJSONHandsOverSecrets(t *testing.T) {

@@ -28,6 +28,9 @@ func NewTime(t time.Time) Time {
 // TimeFromMillis returns the moment ms milliseconds after 1970 began.
 func TimeFromMillis(ms int64) Time { return Time{ms} }
 
+// Now returns the present moment, cut down to whole milliseconds.
+func Now() Time { return NewTime(time.Now()) }
+
 // Millis returns the number of milliseconds since 1970 began.
 func (t Time) Millis() int64 { return t.ms }
 
@@ -41,6 +44,20 @@ func (t Time) Std() time.Time {
 
 // IsZero tells whether t is not set.
 func (t Time) IsZero() bool { return t.ms == 0 }
+
+// Add returns the moment d after t, cut down to whole milliseconds towards the
+// past. The result of a zero Time is a moment in 1970.
+func (t Time) Add(d time.Duration) Time {
+	ms := d.Milliseconds()
+	if d < 0 && d%time.Millisecond != 0 {
+		ms--
+	}
+	return Time{t.ms + ms}
+}
+
+// Sub returns how long after u t is; beyond what a time.Duration holds (292
+// years) it is the longest one there is.
+func (t Time) Sub(u Time) time.Duration { return time.UnixMilli(t.ms).Sub(time.UnixMilli(u.ms)) }
 
 // Before tells whether t is earlier than u.
 func (t Time) Before(u Time) bool { return t.ms < u.ms }

@@ -67,6 +67,28 @@ func TestTimesCompare(t *testing.T) {
 	assert.Equal(t, 1, late.Compare(early))
 }
 
+func TestNowIsThePresent(t *testing.T) {
+	t.Parallel()
+	before := hosting.NewTime(time.Now())
+	now := hosting.Now()
+	assert.False(t, now.Before(before))
+	assert.False(t, now.After(hosting.NewTime(time.Now())))
+}
+
+func TestTimesAreAddedAndSubtractedInWholeMilliseconds(t *testing.T) {
+	t.Parallel()
+	at := hosting.TimeFromMillis(1000)
+	for d, want := range map[time.Duration]int64{
+		0: 1000, time.Second: 2000, -time.Second: 0, 1999 * time.Microsecond: 1001, -time.Nanosecond: 999, -time.Millisecond: 999, -1001 * time.Microsecond: 998,
+	} {
+		assert.Equal(t, want, at.Add(d).Millis(), d)
+		assert.Equal(t, hosting.NewTime(time.UnixMilli(1000).Add(d)), at.Add(d), "as time.Time adds")
+	}
+	assert.Equal(t, 500*time.Millisecond, at.Sub(hosting.TimeFromMillis(500)))
+	assert.Equal(t, -time.Second, hosting.Time{}.Sub(at))
+	assert.Equal(t, time.Duration(math.MaxInt64), hosting.TimeFromMillis(math.MaxInt64/2).Sub(at), "the longest there is")
+}
+
 func TestTimeReadsWholeMilliseconds(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{"0": 0, "1767322445678": 1_767_322_445_678, "-5": -5, "9223372036854775807": math.MaxInt64} {

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/netip"
 	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"skillcenter.io/hosting/internal/cron"
 )
@@ -83,6 +86,20 @@ func (c checker) oneOf(value string, allowed ...string) {
 	c.require(slices.Contains(allowed, value), value, strings.Join(allowed, ", "))
 }
 
+// text refuses what JSON would change without a word, and NUL, which ends a
+// text for the platform.
+func (c checker) text(value string) { c.require(isText(value), value, textAllowed) }
+
+const textAllowed = "UTF-8 text without NUL"
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// isLine tells whether s is text without line breaks and other control
+// characters.
+func isLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
+}
+
 func (c checker) done() error {
 	if len(*c.errs) == 0 {
 		return nil
@@ -121,8 +138,10 @@ func (config CloudHostingConfig) Validate() error {
 		validateLabel(c.at("labels").key(name), name, config.Labels[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(config.Annotations)) {
-		validateMetaKey(c.at("annotations").key(name), name)
-		c.at("annotations").key(name).require(!isReserved(name), name, `any but "skillcenter.io/*"`)
+		at := c.at("annotations").key(name)
+		validateMetaKey(at, name)
+		at.require(!isReserved(name), name, `any but "skillcenter.io/*"`)
+		at.text(config.Annotations[name])
 	}
 	validateSize(c.at("annotations"), config.Annotations)
 	validateEnv(c.at("env"), config.Env)
@@ -131,18 +150,16 @@ func (config CloudHostingConfig) Validate() error {
 		c.at("secretEnv").key(name).require(secretKey.MatchString(name), name, "letters, digits, '-', '_' and '.', at most 253")
 	}
 	validateSize(c.at("secretEnv"), config.SecretEnv)
-	c.at("skillId").require(len(config.SkillID) <= maxText, config.SkillID, textAllowed)
-	c.at("version").require(len(config.Version) <= maxText, config.Version, textAllowed)
+	config.validateSizes(c)
+	validateInfo(c.at("skillId"), config.SkillID)
+	validateInfo(c.at("version"), config.Version)
 	config.validateSchedule(c.at("schedule"))
 	return c.done()
 }
 
-const (
-	maxText     = 1024
-	textAllowed = "at most 1024 characters"
-	// maxMapBytes is the limit of Kubernetes for the annotations of an object.
-	maxMapBytes = 256 << 10
-)
+func validateInfo(c checker, value string) {
+	c.require(len(value) <= 1024 && isText(value), value, "at most 1024 bytes of "+textAllowed)
+}
 
 func (config CloudHostingConfig) validateSchedule(c checker) {
 	switch {
@@ -151,9 +168,12 @@ func (config CloudHostingConfig) validateSchedule(c checker) {
 	case config.Schedule == "":
 		c.require(false, "", "a cron expression, such as \"*/5 * * * *\": a "+TypeCronJob+" needs one")
 	default:
-		if _, err := cron.Parse(config.Schedule); err != nil {
+		schedule, err := cron.Parse(config.Schedule)
+		if err != nil {
 			c.require(false, config.Schedule, "a cron expression: "+err.Error())
+			return
 		}
+		c.require(!schedule.Next(time.Unix(0, 0)).IsZero(), config.Schedule, "a cron expression that names a date there is")
 	}
 }
 
@@ -161,6 +181,8 @@ func (container *ContainerConfig) validate(c checker) {
 	c.at(".image").require(isImage(container.Image), container.Image,
 		`an image reference, such as "nginx:1.29" or "registry.example.com/team/skill:v1"`)
 	validatePorts(c.at(".ports"), container.Ports)
+	validateCommand(c.at(".commands"), container.Commands)
+	validateTexts(c.at(".args"), container.Args)
 	validateEnv(c.at(".env"), container.Env)
 	paths := map[string]bool{}
 	for i, mount := range container.VolumeMounts {
@@ -168,10 +190,10 @@ func (container *ContainerConfig) validate(c checker) {
 		if id, err := ParseID(mount.VolumeID); err != nil || id.Type != "volume" {
 			at.at(".volumeId").require(false, mount.VolumeID, "a volume id, <region>.volume.<name>")
 		}
-		at.at(".mountPath").require(isMountPath(mount.MountPath), mount.MountPath, "a clean absolute path other than /, without ':'")
+		at.at(".mountPath").require(isMountPath(mount.MountPath), mount.MountPath, mountPathAllowed)
 		at.at(".mountPath").require(!paths[mount.MountPath], mount.MountPath, "each path once")
 		paths[mount.MountPath] = true
-		at.at(".subPath").require(isSubPath(mount.SubPath), mount.SubPath, "a clean relative path inside the volume")
+		at.at(".subPath").require(isSubPath(mount.SubPath), mount.SubPath, "a clean relative path inside the volume, without control characters")
 	}
 	if container.HealthCheck != nil {
 		container.HealthCheck.validate(c.at(".healthCheck"))
@@ -184,19 +206,33 @@ func (container *ContainerConfig) validate(c checker) {
 	}
 }
 
+// validateCommand is validateTexts for what is run: it begins with a program.
+func validateCommand(c checker, command []string) {
+	validateTexts(c, command)
+	c.at("[0]").require(len(command) == 0 || command[0] != "", "", "the name or path of a program")
+}
+
+func validateTexts(c checker, texts []string) {
+	for i, text := range texts {
+		c.at("[%d]", i).text(text)
+	}
+}
+
+const mountPathAllowed = "a clean absolute path other than /, without ':' and control characters"
+
 func isMountPath(p string) bool {
-	return path.IsAbs(p) && p != "/" && path.Clean(p) == p && !strings.ContainsAny(p, ":\x00")
+	return path.IsAbs(p) && p != "/" && path.Clean(p) == p && !strings.Contains(p, ":") && isLine(p)
 }
 
 func isSubPath(p string) bool {
-	return p == "" || !path.IsAbs(p) && path.Clean(p) == p && p != "." && p != ".." && !strings.HasPrefix(p, "../") && !strings.Contains(p, "\x00")
+	return p == "" || !path.IsAbs(p) && path.Clean(p) == p && p != "." && p != ".." && !strings.HasPrefix(p, "../") && isLine(p)
 }
 
 func (check *HealthCheck) validate(c checker) {
 	kinds := 0
 	if check.HTTP != nil {
 		kinds++
-		c.at(".http.path").require(strings.HasPrefix(check.HTTP.Path, "/"), check.HTTP.Path, `a path that begins with "/"`)
+		c.at(".http.path").require(isPath(check.HTTP.Path), check.HTTP.Path, pathAllowed)
 		validatePort(c.at(".http.port"), check.HTTP.Port)
 	}
 	if check.TCP != nil {
@@ -205,6 +241,7 @@ func (check *HealthCheck) validate(c checker) {
 	}
 	if len(check.Command) > 0 {
 		kinds++
+		validateCommand(c.at(".command"), check.Command)
 	}
 	c.require(kinds == 1, fmt.Sprintf("with %d kinds", kinds), "exactly one of http, tcp and command")
 	validateSeconds(c.at(".initialDelay"), check.InitialDelay)
@@ -213,6 +250,10 @@ func (check *HealthCheck) validate(c checker) {
 	validateCount(c.at(".failureThreshold"), check.FailureThreshold)
 	validateCount(c.at(".successThreshold"), check.SuccessThreshold)
 }
+
+const pathAllowed = `a path that begins with "/", without control characters`
+
+func isPath(p string) bool { return strings.HasPrefix(p, "/") && isLine(p) }
 
 const maxCount = 100_000
 
@@ -282,15 +323,20 @@ func (network *NetworkConfig) validate(c checker) {
 	}
 	validatePorts(c.at(".ports"), network.Ports)
 	if network.IngressHost != "" {
-		c.at(".ingressHost").require(isSubdomain(network.IngressHost), network.IngressHost, "a DNS name in lower case")
+		_, notAddress := netip.ParseAddr(network.IngressHost)
+		c.at(".ingressHost").require(isSubdomain(network.IngressHost) && notAddress != nil, network.IngressHost, "a DNS name in lower case, not an IP address")
 	}
 	if network.IngressPath != "" {
-		c.at(".ingressPath").require(isIngressPath(network.IngressPath), network.IngressPath, `a path that begins with "/", without "//", "." and ".." parts`)
+		c.at(".ingressPath").require(isIngressPath(network.IngressPath), network.IngressPath,
+			`a path that begins with "/", of the characters of a URL's path, without "//", "%2F", "." and ".." parts`)
 	}
 }
 
+var urlPath = regexp.MustCompile(`^(?:[-A-Za-z0-9._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$`)
+
 func isIngressPath(p string) bool {
-	return path.IsAbs(p) && p != "//" && (path.Clean(p) == p || path.Clean(p)+"/" == p)
+	return urlPath.MatchString(p) && !strings.Contains(strings.ToLower(p), "%2f") &&
+		path.IsAbs(p) && p != "//" && (path.Clean(p) == p || path.Clean(p)+"/" == p)
 }
 
 func (scaling *ScaleConfig) validate(c checker) {
@@ -327,9 +373,11 @@ func (options LogQueryOptions) Validate() error {
 	if options.Level != "" {
 		c.at("level").oneOf(options.Level, LogLevels()...)
 	}
-	if _, err := regexp.Compile(options.Pattern); err != nil {
+	c.at("pattern").text(options.Pattern)
+	if _, err := regexp.Compile(options.Pattern); err != nil && isText(options.Pattern) {
 		c.at("pattern").require(false, options.Pattern, "a regular expression (RE2): "+err.Error())
 	}
+	c.at("after").text(options.After)
 	return c.done()
 }
 
@@ -337,7 +385,7 @@ func validateEnv[M ~map[string]string](c checker, env M) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		c.key(name).require(isEnvName(name), name, "printable ASCII without '=' and spaces")
 		// A value is never put into an error: it may be a secret.
-		c.key(name).require(!strings.Contains(env[name], "\x00"), "(hidden)", "a value without NUL")
+		c.key(name).require(isText(env[name]), "(hidden)", textAllowed)
 	}
 }
 
@@ -350,12 +398,53 @@ func isEnvName(name string) bool {
 	return name != ""
 }
 
+// maxBytes is the limit of Kubernetes for the annotations of an object. The
+// same bounds the other maps and lists, so that no object of a platform gets
+// larger than it takes.
+const maxBytes = 256 << 10
+
 func validateSize[M ~map[string]string](c checker, m M) {
+	size := mapSize(m)
+	c.require(size <= maxBytes, fmt.Sprintf("%d bytes", size), "at most 256 KiB in all")
+}
+
+// validateSizes bounds what a platform keeps in one object. It names the field
+// that takes the most.
+func (config CloudHostingConfig) validateSizes(c checker) {
+	sizes := map[string]int{"labels": mapSize(config.Labels), "env": mapSize(config.Env)}
+	if container := config.Container; container != nil {
+		sizes["container.commands"] = listSize(container.Commands)
+		sizes["container.args"] = listSize(container.Args)
+		sizes["container.env"] = mapSize(container.Env)
+		if container.HealthCheck != nil {
+			sizes["container.healthCheck.command"] = listSize(container.HealthCheck.Command)
+		}
+	}
+	fields, total, largest := slices.Sorted(maps.Keys(sizes)), 0, "env"
+	for _, field := range fields {
+		total += sizes[field]
+		if sizes[field] > sizes[largest] {
+			largest = field
+		}
+	}
+	c.at("%s", largest).require(total <= maxBytes, fmt.Sprintf("%d bytes", sizes[largest]),
+		"at most 256 KiB together with "+strings.Join(slices.DeleteFunc(fields, func(field string) bool { return field == largest }), ", "))
+}
+
+func mapSize[M ~map[string]string](m M) int {
 	size := 0
 	for name, value := range m {
 		size += len(name) + len(value)
 	}
-	c.require(size <= maxMapBytes, fmt.Sprintf("%d bytes", size), "at most 256 KiB in all")
+	return size
+}
+
+func listSize(texts []string) int {
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	return size
 }
 
 var (

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"strings"
+	"slices"
 )
 
 // Validate tells all that is wrong with a volume to be created, as
@@ -18,7 +18,7 @@ func (volume Volume) Validate() error {
 	if volume.Provider != "" {
 		c.at("provider").add(checkLabel("", volume.Provider))
 	}
-	c.at("type").oneOf(cmp.Or(volume.Type, "standard"), "standard", "ssd", "shared")
+	c.at("type").oneOf(cmp.Or(volume.Type, VolumeStandard), VolumeStandard, VolumeSSD, VolumeShared)
 	c.at("size").require(volume.Size > 0 && volume.Size <= 1<<60, volume.Size, "bytes, 1 to 2^60")
 	c.at("accessMode").oneOf(cmp.Or(volume.AccessMode, ReadWriteOnce), ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod)
 	if volume.StorageClass != "" {
@@ -30,7 +30,7 @@ func (volume Volume) Validate() error {
 // ValidateMountPath tells whether a volume may be mounted at mountPath.
 func ValidateMountPath(mountPath string) error {
 	c := newChecker()
-	c.at("mountPath").require(isMountPath(mountPath), mountPath, "a clean absolute path other than /, without ':'")
+	c.at("mountPath").require(isMountPath(mountPath), mountPath, mountPathAllowed)
 	return c.done()
 }
 
@@ -38,7 +38,7 @@ func ValidateMountPath(mountPath string) error {
 // [FieldErrors].
 func (policy AutoScalePolicy) Validate() error {
 	c := newChecker()
-	if _, err := ParseID(policy.InstanceID); err != nil {
+	if id, err := ParseID(policy.InstanceID); err != nil || slices.Contains([]string{"volume", "service", "policy"}, id.Type) {
 		c.at("instanceId").require(false, policy.InstanceID, "an instance id, <region>.<type>.<name>")
 	}
 	c.at("name").add(checkName(policy.Name))
@@ -59,11 +59,11 @@ func (policy AutoScalePolicy) Validate() error {
 }
 
 func (rule ScaleRule) validate(c checker) {
-	c.at(".metricType").oneOf(rule.MetricType, "resource", "custom", "external")
-	if rule.MetricType == "resource" {
-		c.at(".metricName").oneOf(rule.MetricName, "cpu_usage", "memory_usage", "network_in", "network_out")
+	c.at(".metricType").oneOf(rule.MetricType, MetricResource, MetricCustom, MetricExternal)
+	if rule.MetricType == MetricResource {
+		c.at(".metricName").oneOf(rule.MetricName, MetricCPUUsage, MetricMemoryUsage, MetricNetworkIn, MetricNetworkOut)
 	} else {
-		c.at(".metricName").require(rule.MetricName != "", rule.MetricName, "the name of a metric")
+		c.at(".metricName").require(rule.MetricName != "" && isLine(rule.MetricName), rule.MetricName, "the name of a metric, without control characters")
 	}
 	c.at(".threshold").require(!math.IsNaN(rule.Threshold) && !math.IsInf(rule.Threshold, 0), rule.Threshold, "a finite number")
 	c.at(".comparison").oneOf(rule.Comparison, ">", ">=", "<", "<=")
@@ -76,7 +76,10 @@ func (rule ScaleRule) validate(c checker) {
 func (service ServiceRegistration) Validate() error {
 	c := newChecker()
 	c.at("serviceName").add(checkName(service.ServiceName))
-	c.at("protocol").oneOf(cmp.Or(service.Protocol, "http"), "http", "https", "grpc", "tcp")
+	c.at("protocol").oneOf(cmp.Or(service.Protocol, ProtocolHTTP), ProtocolHTTP, ProtocolHTTPS, ProtocolGRPC, ProtocolTCP)
+	c.at("endpoint").text(service.Endpoint)
+	c.at("host").text(service.Host)
+	c.at("status").text(service.Status)
 	validatePort(c.at("port"), service.Port)
 	seen := map[string]bool{service.ServiceName: true}
 	for i, alias := range service.Aliases {
@@ -85,11 +88,11 @@ func (service ServiceRegistration) Validate() error {
 		seen[alias] = true
 	}
 	if balancer := service.LoadBalancer; balancer != nil {
-		c.at("loadBalancer.strategy").oneOf(cmp.Or(balancer.Strategy, "round-robin"), "round-robin", "random", "least-connections")
+		c.at("loadBalancer.strategy").oneOf(cmp.Or(balancer.Strategy, StrategyRoundRobin), StrategyRoundRobin, StrategyRandom, StrategyLeastConnections)
 		c.at("loadBalancer.healthCheckInterval").require(balancer.HealthCheckInterval >= 0, balancer.HealthCheckInterval, "0 or more")
 		c.at("loadBalancer.healthCheckTimeout").require(balancer.HealthCheckTimeout >= 0, balancer.HealthCheckTimeout, "0 or more")
 		path := cmp.Or(balancer.HealthCheckPath, "/")
-		c.at("loadBalancer.healthCheckPath").require(strings.HasPrefix(path, "/"), path, `a path that begins with "/"`)
+		c.at("loadBalancer.healthCheckPath").require(isPath(path), path, pathAllowed)
 	}
 	return c.done()
 }

@@ -2,6 +2,7 @@ package hosting_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -88,8 +89,8 @@ func TestConfigRules(t *testing.T) {
 		"variable with =":          {func(c *config) { c.Env = map[string]string{"A=B": ""} }, `env[A=B] "A=B": allowed: printable ASCII without '=' and spaces`},
 		"variable without a name":  {func(c *config) { c.Env = map[string]string{"": ""} }, `env[] "": allowed: printable ASCII`},
 		"variable with a space":    {func(c *config) { c.Container.Env = map[string]string{"A B": ""} }, `container.env[A B] "A B": allowed: printable ASCII`},
-		"variable with NUL":        {func(c *config) { c.Env = map[string]string{"A": "x\x00"} }, `env[A] "(hidden)": allowed: a value without NUL`},
-		"secret with NUL":          {func(c *config) { c.SecretEnv = hosting.SecretMap{"A": "hunter2\x00"} }, `secretEnv[A] "(hidden)": allowed: a value without NUL`},
+		"variable with NUL":        {func(c *config) { c.Env = map[string]string{"A": "x\x00"} }, `env[A] "(hidden)": allowed: UTF-8 text without NUL`},
+		"secret with NUL":          {func(c *config) { c.SecretEnv = hosting.SecretMap{"A": "hunter2\x00"} }, `secretEnv[A] "(hidden)": allowed: UTF-8 text without NUL`},
 		"secret's name":            {func(c *config) { c.SecretEnv = hosting.SecretMap{"A/B": "x"} }, `secretEnv[A/B] "A/B": allowed: letters, digits, '-', '_' and '.', at most 253`},
 		"secrets too large":        {func(c *config) { c.SecretEnv = hosting.SecretMap{"A": strings.Repeat("x", 1<<18)} }, `secretEnv "262145 bytes": allowed: at most 256 KiB in all`},
 		"volume's id": {func(c *config) {
@@ -107,31 +108,56 @@ func TestConfigRules(t *testing.T) {
 			mount("/a", "")(c)
 			c.Container.VolumeMounts = append(c.Container.VolumeMounts, c.Container.VolumeMounts[0])
 		}, `container.volumeMounts[1].mountPath "/a": allowed: each path once`},
-		"health check without a kind":  {check(hosting.HealthCheck{}), `container.healthCheck "with 0 kinds": allowed: exactly one of http, tcp and command`},
-		"health check with two kinds":  {check(hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: 1}, Command: []string{"x"}}), `container.healthCheck "with 2 kinds": allowed: exactly one`},
-		"health check's HTTP path":     {check(hosting.HealthCheck{HTTP: &hosting.HTTPCheck{Path: "x", Port: 1}}), `container.healthCheck.http.path "x": allowed: a path that begins with "/"`},
-		"health check's HTTP port":     {check(hosting.HealthCheck{HTTP: &hosting.HTTPCheck{Path: "/"}}), `container.healthCheck.http.port 0: allowed: 1 to 65535`},
-		"health check's TCP port":      {check(hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: -1}}), `container.healthCheck.tcp.port -1: allowed: 1 to 65535`},
-		"fraction of a second":         {check(hosting.HealthCheck{Command: []string{"x"}, Period: hosting.Duration(1500 * time.Millisecond)}), `container.healthCheck.period 1.5s: allowed: whole seconds, 0 to 24h`},
-		"negative delay":               {check(hosting.HealthCheck{Command: []string{"x"}, InitialDelay: -hosting.Duration(time.Second)}), `container.healthCheck.initialDelay -1s: allowed: whole seconds`},
-		"timeout of days":              {check(hosting.HealthCheck{Command: []string{"x"}, Timeout: hosting.Duration(25 * time.Hour)}), `container.healthCheck.timeout 25h0m0s: allowed: whole seconds`},
-		"negative threshold":           {check(hosting.HealthCheck{Command: []string{"x"}, FailureThreshold: -1}), `container.healthCheck.failureThreshold -1: allowed: 0 to 100000`},
-		"huge threshold":               {check(hosting.HealthCheck{Command: []string{"x"}, SuccessThreshold: 1 << 40}), `container.healthCheck.successThreshold 1099511627776: allowed: 0 to 100000`},
-		"pull secret":                  {func(c *config) { c.Container.ImagePullSecret = "a_b" }, `container.imagePullSecret "a_b": allowed: the name of a secret: DNS labels joined by dots`},
-		"grace period":                 {func(c *config) { c.Container.TerminationGracePeriod = duration(-time.Second) }, `container.terminationGracePeriod -1s: allowed: whole seconds, 0 to 24h`},
-		"negative CPU":                 {resources(hosting.ResourceConfig{CPULimit: -1}), `resources.cpuLimit -1: allowed: cores, 0.001 to 1000000, or 0 for the default`},
-		"less than a thousandth":       {resources(hosting.ResourceConfig{CPURequest: 0.0001}), `resources.cpuRequest 0.0001: allowed: cores, 0.001`},
-		"CPU that is not a number":     {resources(hosting.ResourceConfig{CPURequest: math.NaN()}), `resources.cpuRequest NaN: allowed: cores`},
-		"endless CPU":                  {resources(hosting.ResourceConfig{CPULimit: math.Inf(1)}), `resources.cpuLimit +Inf: allowed: cores`},
-		"CPU request above the limit":  {resources(hosting.ResourceConfig{CPULimit: 1, CPURequest: 2}), `resources.cpuRequest 2: allowed: at most cpuLimit, 1`},
-		"negative memory":              {resources(hosting.ResourceConfig{MemoryLimit: -1}), `resources.memoryLimit -1: allowed: bytes, 0 to 2^60`},
-		"memory request above limit":   {resources(hosting.ResourceConfig{MemoryLimit: 1, MemoryRequest: 2}), `resources.memoryRequest 2: allowed: at most memoryLimit, 1`},
-		"huge storage":                 {resources(hosting.ResourceConfig{StorageLimit: 1<<60 + 1}), `resources.storageLimit 1152921504606846977: allowed: bytes, 0 to 2^60`},
-		"service type":                 {network(hosting.NetworkConfig{ServiceType: "clusterip"}), `network.serviceType "clusterip": allowed: ClusterIP, NodePort, LoadBalancer`},
-		"network port":                 {network(hosting.NetworkConfig{Ports: []int{0}}), `network.ports[0] 0: allowed: 1 to 65535`},
-		"ingress host":                 {network(hosting.NetworkConfig{IngressHost: "Example.com"}), `network.ingressHost "Example.com": allowed: a DNS name in lower case`},
+		"health check without a kind":     {check(hosting.HealthCheck{}), `container.healthCheck "with 0 kinds": allowed: exactly one of http, tcp and command`},
+		"health check with two kinds":     {check(hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: 1}, Command: []string{"x"}}), `container.healthCheck "with 2 kinds": allowed: exactly one`},
+		"health check's HTTP path":        {check(hosting.HealthCheck{HTTP: &hosting.HTTPCheck{Path: "x", Port: 1}}), `container.healthCheck.http.path "x": allowed: a path that begins with "/"`},
+		"health check's HTTP port":        {check(hosting.HealthCheck{HTTP: &hosting.HTTPCheck{Path: "/"}}), `container.healthCheck.http.port 0: allowed: 1 to 65535`},
+		"health check's TCP port":         {check(hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: -1}}), `container.healthCheck.tcp.port -1: allowed: 1 to 65535`},
+		"fraction of a second":            {check(hosting.HealthCheck{Command: []string{"x"}, Period: hosting.Duration(1500 * time.Millisecond)}), `container.healthCheck.period 1.5s: allowed: whole seconds, 0 to 24h`},
+		"negative delay":                  {check(hosting.HealthCheck{Command: []string{"x"}, InitialDelay: -hosting.Duration(time.Second)}), `container.healthCheck.initialDelay -1s: allowed: whole seconds`},
+		"timeout of days":                 {check(hosting.HealthCheck{Command: []string{"x"}, Timeout: hosting.Duration(25 * time.Hour)}), `container.healthCheck.timeout 25h0m0s: allowed: whole seconds`},
+		"negative threshold":              {check(hosting.HealthCheck{Command: []string{"x"}, FailureThreshold: -1}), `container.healthCheck.failureThreshold -1: allowed: 0 to 100000`},
+		"huge threshold":                  {check(hosting.HealthCheck{Command: []string{"x"}, SuccessThreshold: 1 << 40}), `container.healthCheck.successThreshold 1099511627776: allowed: 0 to 100000`},
+		"pull secret":                     {func(c *config) { c.Container.ImagePullSecret = "a_b" }, `container.imagePullSecret "a_b": allowed: the name of a secret: DNS labels joined by dots`},
+		"grace period":                    {func(c *config) { c.Container.TerminationGracePeriod = duration(-time.Second) }, `container.terminationGracePeriod -1s: allowed: whole seconds, 0 to 24h`},
+		"negative CPU":                    {resources(hosting.ResourceConfig{CPULimit: -1}), `resources.cpuLimit -1: allowed: cores, 0.001 to 1000000, or 0 for the default`},
+		"less than a thousandth":          {resources(hosting.ResourceConfig{CPURequest: 0.0001}), `resources.cpuRequest 0.0001: allowed: cores, 0.001`},
+		"CPU that is not a number":        {resources(hosting.ResourceConfig{CPURequest: math.NaN()}), `resources.cpuRequest NaN: allowed: cores`},
+		"endless CPU":                     {resources(hosting.ResourceConfig{CPULimit: math.Inf(1)}), `resources.cpuLimit +Inf: allowed: cores`},
+		"CPU request above the limit":     {resources(hosting.ResourceConfig{CPULimit: 1, CPURequest: 2}), `resources.cpuRequest 2: allowed: at most cpuLimit, 1`},
+		"negative memory":                 {resources(hosting.ResourceConfig{MemoryLimit: -1}), `resources.memoryLimit -1: allowed: bytes, 0 to 2^60`},
+		"memory request above limit":      {resources(hosting.ResourceConfig{MemoryLimit: 1, MemoryRequest: 2}), `resources.memoryRequest 2: allowed: at most memoryLimit, 1`},
+		"huge storage":                    {resources(hosting.ResourceConfig{StorageLimit: 1<<60 + 1}), `resources.storageLimit 1152921504606846977: allowed: bytes, 0 to 2^60`},
+		"service type":                    {network(hosting.NetworkConfig{ServiceType: "clusterip"}), `network.serviceType "clusterip": allowed: ClusterIP, NodePort, LoadBalancer`},
+		"network port":                    {network(hosting.NetworkConfig{Ports: []int{0}}), `network.ports[0] 0: allowed: 1 to 65535`},
+		"ingress host":                    {network(hosting.NetworkConfig{IngressHost: "Example.com"}), `network.ingressHost "Example.com": allowed: a DNS name in lower case`},
+		"ingress host that is an address": {network(hosting.NetworkConfig{IngressHost: "10.0.0.1"}), `network.ingressHost "10.0.0.1": allowed: a DNS name in lower case, not an IP address`},
+		"ingress path with a query":       {network(hosting.NetworkConfig{IngressPath: "/a?b"}), `network.ingressPath "/a?b": allowed: a path`},
+		"ingress path with a fragment":    {network(hosting.NetworkConfig{IngressPath: "/a#b"}), `network.ingressPath "/a#b": allowed: a path`},
+		"ingress path with a space":       {network(hosting.NetworkConfig{IngressPath: "/a b"}), `network.ingressPath "/a b": allowed: a path`},
+		"ingress path with a bad escape":  {network(hosting.NetworkConfig{IngressPath: "/a%2"}), `network.ingressPath "/a%2": allowed: a path`},
+		"ingress path with a hidden /":    {network(hosting.NetworkConfig{IngressPath: "/a%2fb"}), `network.ingressPath "/a%2fb": allowed: a path`},
+		"ingress path that is not ASCII":  {network(hosting.NetworkConfig{IngressPath: "/ä"}), `network.ingressPath "/ä": allowed: a path`},
+		"empty command":                   {func(c *config) { c.Container.Commands = []string{"", "x"} }, `container.commands[0] "": allowed: the name or path of a program`},
+		"health check's empty command":    {check(hosting.HealthCheck{Command: []string{""}}), `container.healthCheck.command[0] "": allowed: the name or path of a program`},
+		"mount path with a line break":    {mount("/a\nb", ""), `container.volumeMounts[0].mountPath "/a\nb": allowed: a clean absolute path`},
+		"sub path with a line break":      {mount("/a", "b\nc"), `container.volumeMounts[0].subPath "b\nc": allowed: a clean relative path`},
+		"variables too large":             {func(c *config) { c.Env = map[string]string{"A": strings.Repeat("x", 1<<18)} }, `env "262145 bytes": allowed: at most 256 KiB together with container.args, container.commands, container.env, labels`},
+		"all too large together": {func(c *config) {
+			half := strings.Repeat("x", 1<<17)
+			c.Env, c.Container.Env = map[string]string{"A": half}, map[string]string{"AB": half}
+		}, `container.env "131074 bytes": allowed: at most 256 KiB together with container.args, container.commands, env, labels`},
+		"arguments too large": {func(c *config) { c.Container.Args = []string{strings.Repeat("x", 1<<18), "x"} }, `container.args "262145 bytes": allowed: at most 256 KiB together`},
+		"commands too large":  {func(c *config) { c.Container.Commands = []string{strings.Repeat("x", 1<<18+1)} }, `container.commands "262145 bytes": allowed: at most 256 KiB together`},
+		"check too large":     {check(hosting.HealthCheck{Command: []string{strings.Repeat("x", 1<<18+1)}}), `container.healthCheck.command "262145 bytes": allowed: at most 256 KiB together`},
+		"labels too large": {func(c *config) {
+			c.Labels = map[string]string{}
+			for i := range 3000 {
+				c.Labels[fmt.Sprintf("%s%05d", strings.Repeat("a", 58), i)] = strings.Repeat("x", 63)
+			}
+		}, `labels "378000 bytes": allowed: at most 256 KiB together`},
 		"ingress host with a wildcard": {network(hosting.NetworkConfig{IngressHost: "*.example.com"}), `network.ingressHost "*.example.com": allowed: a DNS name`},
-		"relative ingress path":        {network(hosting.NetworkConfig{IngressPath: "api"}), `network.ingressPath "api": allowed: a path that begins with "/", without "//", "." and ".." parts`},
+		"relative ingress path":        {network(hosting.NetworkConfig{IngressPath: "api"}), `network.ingressPath "api": allowed: a path that begins with "/", of the characters of a URL's path, without "//", "%2F", "." and ".." parts`},
 		"ingress path //":              {network(hosting.NetworkConfig{IngressPath: "//"}), `network.ingressPath "//": allowed: a path`},
 		"ingress path with //":         {network(hosting.NetworkConfig{IngressPath: "/a//b"}), `network.ingressPath "/a//b": allowed: a path`},
 		"ingress path with ..":         {network(hosting.NetworkConfig{IngressPath: "/a/../b"}), `network.ingressPath "/a/../b": allowed: a path`},
@@ -157,6 +183,7 @@ func TestConfigRules(t *testing.T) {
 		"long version":                 {func(c *config) { c.Version = strings.Repeat("x", 1025) }, `version "xxx`},
 		"schedule of a deployment":     {func(c *config) { c.Schedule = "@daily" }, `schedule "@daily": allowed: empty, except for a cronjob`},
 		"cronjob without schedule":     {func(c *config) { c.InstanceType = "cronjob" }, `schedule "": allowed: a cron expression, such as "*/5 * * * *": a cronjob needs one`},
+		"schedule that never comes":    {func(c *config) { c.InstanceType, c.Schedule = "cronjob", "0 0 31 2 *" }, `schedule "0 0 31 2 *": allowed: a cron expression that names a date there is`},
 		"schedule":                     {func(c *config) { c.InstanceType, c.Schedule = "cronjob", "61 * * * *" }, `schedule "61 * * * *": allowed: a cron expression: minute "61": want 0 to 59`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,6 +199,59 @@ func TestConfigRules(t *testing.T) {
 			assert.Less(t, len(err.Error()), 400, "an error stays readable, whatever the value")
 		})
 	}
+}
+
+// JSON would replace what is not UTF-8: two secrets that differ would be equal.
+func TestTextThatJSONOrThePlatformWouldChangeIsRefused(t *testing.T) {
+	t.Parallel()
+	type config = hosting.CloudHostingConfig
+	for field, set := range map[string]func(*config, string){
+		"instanceName":                        func(c *config, s string) { c.InstanceName = s },
+		"region":                              func(c *config, s string) { c.Region = s },
+		"provider":                            func(c *config, s string) { c.Provider = s },
+		"instanceType":                        func(c *config, s string) { c.InstanceType = s },
+		"env[A]":                              func(c *config, s string) { c.Env = map[string]string{"A": s} },
+		"container.env[A]":                    func(c *config, s string) { c.Container.Env = map[string]string{"A": s} },
+		"secretEnv[A]":                        func(c *config, s string) { c.SecretEnv = hosting.SecretMap{"A": s} },
+		"annotations[a]":                      func(c *config, s string) { c.Annotations = map[string]string{"a": s} },
+		"labels[a]":                           func(c *config, s string) { c.Labels = map[string]string{"a": s} },
+		"container.image":                     func(c *config, s string) { c.Container.Image = s },
+		"container.imagePullSecret":           func(c *config, s string) { c.Container.ImagePullSecret = s },
+		"container.commands[0]":               func(c *config, s string) { c.Container.Commands = []string{s} },
+		"container.args[1]":                   func(c *config, s string) { c.Container.Args = []string{"", s} },
+		"container.volumeMounts[0].mountPath": func(c *config, s string) { mount("/"+s, "")(c) },
+		"container.volumeMounts[0].subPath":   func(c *config, s string) { mount("/a", s)(c) },
+		"container.healthCheck.command[0]":    func(c *config, s string) { check(hosting.HealthCheck{Command: []string{s}})(c) },
+		"container.healthCheck.http.path": func(c *config, s string) {
+			check(hosting.HealthCheck{HTTP: &hosting.HTTPCheck{Path: "/" + s, Port: 1}})(c)
+		},
+		"network.ingressHost":  func(c *config, s string) { network(hosting.NetworkConfig{IngressHost: s})(c) },
+		"network.ingressPath":  func(c *config, s string) { network(hosting.NetworkConfig{IngressPath: "/" + s})(c) },
+		"skillId":              func(c *config, s string) { c.SkillID = s },
+		"version":              func(c *config, s string) { c.Version = s },
+		"schedule":             func(c *config, s string) { c.InstanceType, c.Schedule = "cronjob", s },
+		`env["A\xff"]`:         func(c *config, _ string) { c.Env = map[string]string{"A\xff": ""} },
+		`labels["A\xff"]`:      func(c *config, _ string) { c.Labels = map[string]string{"A\xff": ""} },
+		`annotations["A\x00"]`: func(c *config, _ string) { c.Annotations = map[string]string{"A\x00": ""} },
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			for _, text := range []string{"hunter\xff", "\xc3", "hunter\x00", "\xed\xa0\x80"} {
+				config := validConfig()
+				set(&config, text)
+				var fields hosting.FieldErrors
+				require.ErrorAs(t, config.Validate(), &fields, "%q", text)
+				require.Len(t, fields, 1)
+				assert.Equal(t, field, fields[0].Field)
+				if strings.Contains(strings.ToLower(field), "env[") {
+					assert.NotContains(t, fields.Error(), "hunter", "a value of a variable may be a secret")
+				}
+			}
+		})
+	}
+	foreign := validConfig()
+	foreign.Container.Args, foreign.Env, foreign.SkillID = []string{"日本語\n\t"}, map[string]string{"A": "\uFFFD ü\r\n"}, "Fähigkeit"
+	assert.NoError(t, foreign.Validate(), "text of any language is allowed")
 }
 
 func ports(n int) []int {
@@ -296,7 +376,10 @@ func TestReplicas(t *testing.T) {
 func TestMountPaths(t *testing.T) {
 	t.Parallel()
 	assert.NoError(t, hosting.ValidateMountPath("/data"))
-	assert.EqualError(t, hosting.ValidateMountPath("/"), `mountPath "/": allowed: a clean absolute path other than /, without ':'`)
+	assert.EqualError(t, hosting.ValidateMountPath("/"), `mountPath "/": allowed: a clean absolute path other than /, without ':' and control characters`)
+	for _, mountPath := range []string{"/a\nb", "/a\x00", "/a\xff", "/a\u2028b", "/a\x7f"} {
+		assert.ErrorContains(t, hosting.ValidateMountPath(mountPath), "and control characters", "%q", mountPath)
+	}
 }
 
 func TestLogQueryOptionsRules(t *testing.T) {
@@ -314,6 +397,9 @@ func TestLogQueryOptionsRules(t *testing.T) {
 		"end before start":   {hosting.LogQueryOptions{StartTime: at(2), EndTime: at(1)}, "endTime 1970-01-01T00:00:00.001Z: allowed: not before startTime, 1970-01-01T00:00:00.002Z"},
 		"unknown level":      {hosting.LogQueryOptions{Level: "WARN"}, `level "WARN": allowed: trace, debug, info, warn, error, fatal`},
 		"broken pattern":     {hosting.LogQueryOptions{Pattern: "("}, `pattern "(": allowed: a regular expression (RE2): error parsing regexp`},
+		"pattern not UTF-8":  {hosting.LogQueryOptions{Pattern: "\xff"}, `pattern "\xff": allowed: UTF-8 text without NUL`},
+		"pattern with NUL":   {hosting.LogQueryOptions{Pattern: "a\x00"}, `pattern "a\x00": allowed: UTF-8 text without NUL`},
+		"cursor not UTF-8":   {hosting.LogQueryOptions{After: "\xff"}, `after "\xff": allowed: UTF-8 text without NUL`},
 		"pattern beyond RE2": {hosting.LogQueryOptions{Pattern: "(?=a)"}, `pattern "(?=a)": allowed: a regular expression (RE2)`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -371,6 +457,9 @@ func TestPolicyRules(t *testing.T) {
 		"the least":       {func(*policy) {}, ""},
 		"a custom metric": {func(p *policy) { p.ScaleUpRules[0].MetricType, p.ScaleUpRules[0].MetricName = "custom", "queue depth" }, ""},
 		"instance":        {func(p *policy) { p.InstanceID = "web" }, `instanceId "web": allowed: an instance id, <region>.<type>.<name>`},
+		"a volume":        {func(p *policy) { p.InstanceID = "r.volume.web" }, `instanceId "r.volume.web": allowed: an instance id, <region>.<type>.<name>`},
+		"a service":       {func(p *policy) { p.InstanceID = "r.service.web" }, `instanceId "r.service.web": allowed: an instance id`},
+		"a policy":        {func(p *policy) { p.InstanceID = "r.policy.web" }, `instanceId "r.policy.web": allowed: an instance id`},
 		"name":            {func(p *policy) { p.Name = "" }, `name "": allowed: a lower-case letter`},
 		"no replicas":     {func(p *policy) { p.MinReplicas = 0 }, `minReplicas 0: allowed: 1 or more`},
 		"maximum below":   {func(p *policy) { p.MinReplicas = 3 }, `maxReplicas 2: allowed: at least minReplicas, 3`},
@@ -383,6 +472,9 @@ func TestPolicyRules(t *testing.T) {
 		"metric without name": {func(p *policy) {
 			p.ScaleUpRules[0] = hosting.ScaleRule{MetricType: "external", Comparison: ">", StepSize: 1}
 		}, `scaleUpRules[0].metricName "": allowed: the name of a metric`},
+		"metric not UTF-8": {func(p *policy) {
+			p.ScaleUpRules[0].MetricType, p.ScaleUpRules[0].MetricName = hosting.MetricCustom, "\xff"
+		}, `scaleUpRules[0].metricName "\xff": allowed: the name of a metric`},
 		"threshold":      {func(p *policy) { p.ScaleUpRules[0].Threshold = math.Inf(-1) }, `scaleUpRules[0].threshold -Inf: allowed: a finite number`},
 		"comparison":     {func(p *policy) { p.ScaleUpRules[0].Comparison = "==" }, `scaleUpRules[0].comparison "==": allowed: >, >=, <, <=`},
 		"step":           {func(p *policy) { p.ScaleUpRules[0].StepSize = 0 }, `scaleUpRules[0].stepSize 0: allowed: 1 to 100000`},
@@ -420,6 +512,9 @@ func TestServiceRules(t *testing.T) {
 		"strategy":    {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{Strategy: "best"} }, `loadBalancer.strategy "best": allowed: round-robin, random, least-connections`},
 		"interval":    {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckInterval: -1} }, `loadBalancer.healthCheckInterval -1ns: allowed: 0 or more`},
 		"timeout":     {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckTimeout: -1} }, `loadBalancer.healthCheckTimeout -1ns: allowed: 0 or more`},
+		"endpoint":    {func(s *service) { s.Endpoint = "\xff" }, `endpoint "\xff": allowed: UTF-8 text without NUL`},
+		"host":        {func(s *service) { s.Host = "a\x00" }, `host "a\x00": allowed: UTF-8 text without NUL`},
+		"status":      {func(s *service) { s.Status = "\xff" }, `status "\xff": allowed: UTF-8 text without NUL`},
 		"check path":  {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckPath: "x"} }, `loadBalancer.healthCheckPath "x": allowed: a path that begins with "/"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,13 +27,23 @@ type WaitOptions struct {
 }
 
 // WaitForStatus blocks until the instance has one of the statuses, and returns
-// it. It gives up with an error that says why when ctx ends, when the instance
-// has failed (code StartFailed, reason Unavailable, unless StatusFailed is
-// wanted), and when it is gone or on its way out. Looks that fail with reason
-// Unavailable or RateLimited are repeated, not before their RetryAfter.
+// it. It needs at least one. Looks that fail with reason Unavailable or
+// RateLimited are repeated, not before their RetryAfter.
+//
+// It gives up with an error that says why when ctx ends, and when the instance
+// will not get there by itself, unless its status is one that is wanted: when
+// it has failed (code StartFailed, reason Unavailable), is completed or on its
+// way out (reason Conflict), or is gone (code InstanceNotFound). All but a
+// failed and a missing instance have code GetFailed, or that of the look that
+// failed. A stopped instance is waited for: that it was started may not show
+// yet.
 //
 // The instance that is returned with an error is the last one seen.
 func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions, want ...Status) (CloudInstance, error) {
+	if len(want) == 0 {
+		return CloudInstance{}, &Error{Provider: p.ProviderName(), Code: GetFailed, Reason: InvalidArgument, InstanceID: instanceID,
+			Message: "want: allowed: at least one status to wait for"}
+	}
 	var last CloudInstance
 	var failedSince time.Time
 	missed, err := poll(ctx, p, instanceID, options, func(instance CloudInstance, err error) (bool, error) {
@@ -45,13 +56,15 @@ func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID strin
 		}
 		switch instance.Status {
 		case StatusTerminating:
-			return false, waitError(p, instance, Conflict, "is being deleted")
+			return false, waitError(p, instance, GetFailed, Conflict, "is being deleted")
+		case StatusCompleted:
+			return false, waitError(p, instance, GetFailed, Conflict, "is completed, which does not become "+either(want))
 		case StatusFailed:
 			if failedSince.IsZero() {
 				failedSince = time.Now()
 			}
 			if time.Since(failedSince) >= options.FailureGrace {
-				return false, waitError(p, instance, Unavailable, "has failed")
+				return false, waitError(p, instance, StartFailed, Unavailable, "has failed")
 			}
 		default:
 			failedSince = time.Time{}
@@ -59,7 +72,7 @@ func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID strin
 		return false, nil
 	})
 	if ctxErr := ctx.Err(); ctxErr != nil && ReasonOf(err) == ReasonOf(ctxErr) && last.ID != "" {
-		waited := waitError(p, last, ReasonOf(ctxErr), fmt.Sprintf("is %s, waiting for %v", last.Status, want))
+		waited := waitError(p, last, GetFailed, ReasonOf(ctxErr), fmt.Sprintf("is %s, waiting for %v", last.Status, want))
 		waited.Err = ctxErr
 		waited.Message += lastLook(missed)
 		return last, waited
@@ -121,7 +134,16 @@ func lastLook(missed error) string {
 	return "; the last look failed: " + missed.Error()
 }
 
-func waitError(p CloudHostingProvider, instance CloudInstance, reason Reason, state string) *Error {
+// either joins statuses to "a", "a or b", and so on.
+func either(statuses []Status) string {
+	texts := make([]string, len(statuses))
+	for i, status := range statuses {
+		texts[i] = string(status)
+	}
+	return strings.Join(texts, " or ")
+}
+
+func waitError(p CloudHostingProvider, instance CloudInstance, code Code, reason Reason, state string) *Error {
 	message := fmt.Sprintf("instance %s %s", instance.ID, state)
 	if why := instance.Metadata[MetadataReason]; why != "" {
 		message += ": " + why
@@ -129,5 +151,5 @@ func waitError(p CloudHostingProvider, instance CloudInstance, reason Reason, st
 	if detail := instance.Metadata[MetadataMessage]; detail != "" {
 		message += ": " + detail
 	}
-	return &Error{Provider: p.ProviderName(), Code: StartFailed, Reason: reason, InstanceID: instance.ID, Message: message}
+	return &Error{Provider: p.ProviderName(), Code: code, Reason: reason, InstanceID: instance.ID, Message: message}
 }

@@ -97,7 +97,7 @@ func TestWaitForStatus(t *testing.T) {
 		},
 		"the deadline names the last status": {
 			looks: []look{{status: hosting.StatusCreating, reason: "Pending"}}, took: time.Minute, last: hosting.StatusCreating, reason: hosting.DeadlineExceeded,
-			text: "mock: StartFailed (DeadlineExceeded): instance default.deployment.web is creating, waiting for [running]: Pending: no such image",
+			text: "mock: GetFailed (DeadlineExceeded): instance default.deployment.web is creating, waiting for [running]: Pending: no such image",
 		},
 		"the deadline tells why nothing was seen": {
 			looks: []look{{err: away}}, took: time.Minute, reason: hosting.DeadlineExceeded,
@@ -107,12 +107,23 @@ func TestWaitForStatus(t *testing.T) {
 			looks: []look{creating, {err: away}}, took: time.Minute, last: hosting.StatusCreating, reason: hosting.DeadlineExceeded,
 			text: "is creating, waiting for [running]; the last look failed: mock: GetFailed (Unavailable): connection refused",
 		},
-		"a platform that is away is asked again":   {looks: []look{{err: away}, creating, {err: away}, running}, took: 3 * time.Second, last: hosting.StatusRunning},
-		"a platform that is busy is asked again":   {looks: []look{{err: &hosting.Error{Reason: hosting.RateLimited}}, running}, took: time.Second, last: hosting.StatusRunning},
-		"not before it asks to be":                 {looks: []look{{err: &hosting.Error{Reason: hosting.RateLimited, RetryAfter: 20 * time.Second}}, running}, took: 20 * time.Second, last: hosting.StatusRunning},
-		"any other error ends it":                  {looks: []look{creating, {err: hosting.Errorf("mock", hosting.GetFailed, hosting.PermissionDenied, "forbidden")}}, took: time.Second, last: hosting.StatusCreating, reason: hosting.PermissionDenied, text: "mock: GetFailed (PermissionDenied): forbidden"},
-		"an instance that is gone ends it":         {looks: []look{creating, {err: gone}}, took: time.Second, last: hosting.StatusCreating, reason: hosting.NotFound, text: "InstanceNotFound"},
-		"an instance that is on its way out too":   {looks: []look{creating, {status: hosting.StatusTerminating}}, took: time.Second, last: hosting.StatusTerminating, reason: hosting.Conflict, text: "is being deleted"},
+		"a platform that is away is asked again": {looks: []look{{err: away}, creating, {err: away}, running}, took: 3 * time.Second, last: hosting.StatusRunning},
+		"a platform that is busy is asked again": {looks: []look{{err: &hosting.Error{Reason: hosting.RateLimited}}, running}, took: time.Second, last: hosting.StatusRunning},
+		"not before it asks to be":               {looks: []look{{err: &hosting.Error{Reason: hosting.RateLimited, RetryAfter: 20 * time.Second}}, running}, took: 20 * time.Second, last: hosting.StatusRunning},
+		"any other error ends it":                {looks: []look{creating, {err: hosting.Errorf("mock", hosting.GetFailed, hosting.PermissionDenied, "forbidden")}}, took: time.Second, last: hosting.StatusCreating, reason: hosting.PermissionDenied, text: "mock: GetFailed (PermissionDenied): forbidden"},
+		"an instance that is gone ends it":       {looks: []look{creating, {err: gone}}, took: time.Second, last: hosting.StatusCreating, reason: hosting.NotFound, text: "InstanceNotFound"},
+		"an instance that is on its way out too": {looks: []look{creating, {status: hosting.StatusTerminating}}, took: time.Second, last: hosting.StatusTerminating, reason: hosting.Conflict, text: "is being deleted"},
+		"a job that has ended well does not run again": {
+			looks: []look{creating, {status: hosting.StatusCompleted}}, took: time.Second, last: hosting.StatusCompleted, reason: hosting.Conflict,
+			text: "mock: GetFailed (Conflict): instance default.deployment.web is completed, which does not become running",
+		},
+		"nor does it become any of several": {
+			looks: []look{{status: hosting.StatusCompleted}}, want: []hosting.Status{hosting.StatusStopped, hosting.StatusFailed},
+			last: hosting.StatusCompleted, reason: hosting.Conflict, text: "is completed, which does not become stopped or failed",
+		},
+		"a stopped instance is waited for: its start may not show yet": {
+			looks: []look{{status: hosting.StatusStopped}, {status: hosting.StatusStarting}, running}, took: 2 * time.Second, last: hosting.StatusRunning,
+		},
 		"on its way out may be what is wanted":     {looks: []look{{status: hosting.StatusTerminating}}, want: []hosting.Status{hosting.StatusTerminating}, last: hosting.StatusTerminating},
 		"a broken provider's error is not endless": {looks: []look{{err: errors.New("broken")}}, reason: hosting.Internal, text: "broken"},
 	} {
@@ -135,6 +146,15 @@ func TestWaitForStatus(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWaitForStatusNeedsAStatus(t *testing.T) {
+	t.Parallel()
+	p := mocks.NewMockCloudHostingProvider(gomock.NewController(t)) // GetInstance is not called
+	p.EXPECT().ProviderName().Return("mock").AnyTimes()
+	_, err := hosting.WaitForStatus(t.Context(), p, webID, hosting.WaitOptions{})
+	require.ErrorIs(t, err, hosting.InvalidArgument)
+	assert.EqualError(t, err, "mock: GetFailed (InvalidArgument): want: allowed: at least one status to wait for")
 }
 
 func checkContains(t *testing.T, err error, text string) {

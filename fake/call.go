@@ -126,7 +126,7 @@ func instanceNotFound(instanceID string) error {
 }
 
 // fail returns an error for failure to complete.
-func fail(reason hosting.Reason, format string, args ...any) error {
+func fail(reason hosting.Reason, format string, args ...any) *hosting.Error {
 	return hosting.Errorf("", "", reason, format, args...)
 }
 

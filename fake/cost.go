@@ -2,7 +2,6 @@ package fake
 
 import (
 	"context"
-	"math/big"
 	"time"
 
 	"skillcenter.io/hosting"
@@ -26,7 +25,6 @@ func DefaultRates() Rates {
 const (
 	hoursPerDay   = 24
 	hoursPerMonth = 730
-	msPerHour     = int64(time.Hour / time.Millisecond)
 )
 
 // EstimateCost returns the cost of the replicas that the instance would start
@@ -35,77 +33,74 @@ const (
 func (p *Provider) EstimateCost(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CostEstimate, error) {
 	o := operation{method: "EstimateCost", code: hosting.CostFailed, name: config.InstanceName}
 	return call(ctx, p, o, func(time.Time) (hosting.CostEstimate, error) {
-		admitted, err := p.admit(config)
+		r, err := p.admit(config)
 		if err != nil {
 			return hosting.CostEstimate{}, err
 		}
-		config := admitted.copy()
-		volumes, err := p.volumesOf(config)
+		volumes, err := p.volumesOf(r)
 		if err != nil {
 			return hosting.CostEstimate{}, err
 		}
-		replicas := int64(max(p.initialReplicas(config), 1))
-		resources := fillResources(config.Resources)
-		var hour ledger
-		hour.record(time.UnixMilli(0), usage{
-			microCores: replicas * microCores(resources.CPURequest), memoryKiB: replicas * (resources.MemoryRequest >> 10),
-			storageKiB: volumes >> 10, loadBalancer: hasLoadBalancer(config),
-		})
-		var c consumption
-		hour.addTo(&c, 0, msPerHour)
-		breakdown := p.rates.price(&c)
+		u := usage{loadBalancers: loadBalancers(r.config)}
+		for _, volume := range volumes {
+			u.storage += float64(volume.Size)
+		}
+		u.add(usageOf(fillResources(r.config.Resources)), float64(max(p.initialReplicas(r.config), 1)))
+		breakdown := p.rates.price(u.times(float64(msPerHour)))
 		hourly := total(breakdown)
 		return hosting.CostEstimate{Currency: p.rates.Currency, HourlyCost: hourly, DailyCost: hourly * hoursPerDay,
 			MonthlyCost: hourly * hoursPerMonth, Breakdown: breakdown}, nil
 	})
 }
 
-// volumesOf returns the size of the volumes that a configuration mounts.
-func (p *Provider) volumesOf(config hosting.CloudHostingConfig) (int64, error) {
-	var size int64
-	seen := map[string]bool{}
-	for _, mount := range config.Container.VolumeMounts {
-		volume, err := p.findVolume(mount.VolumeID)
-		if err != nil {
-			return 0, hosting.Errorf("", hosting.CostFailed, hosting.ReasonOf(err), "container.volumeMounts: %w", err)
-		}
-		if !seen[volume.VolumeID] {
-			seen[volume.VolumeID] = true
-			size += volume.Size
-		}
-	}
-	return size, nil
-}
-
 // GetActualCost returns what was paid for from start to end: the requests of
 // each replica from when its container first started until it had ended, and
 // volumes and a load balancer as long as the instance existed. It adds up all
-// instances that had this id, also after they were deleted. The future is not
-// covered.
+// instances that had this id, also after they were deleted.
+//
+// The future is not covered, nor is what was forgotten: see the package's
+// documentation. Of an hour of which only the average was kept, a period that
+// cuts it gets its share.
 func (p *Provider) GetActualCost(ctx context.Context, instanceID string, start, end hosting.Time) (hosting.CostActual, error) {
 	return call(ctx, p, onInstance("GetActualCost", hosting.CostFailed, instanceID), func(now time.Time) (hosting.CostActual, error) {
 		ledgers, key, err := p.ledgers(instanceID)
 		if err != nil {
 			return hosting.CostActual{}, err
 		}
+		if end.IsZero() {
+			return hosting.CostActual{}, notAllowed("endTime", "0", []string{"a time after startTime"})
+		}
 		if end.Before(start) {
 			return hosting.CostActual{}, notAllowed("endTime", end.String(), []string{"not before startTime, " + start.String()})
 		}
-		knownTo := min(end.Millis(), now.UnixMilli())
-		knownFrom := start.Millis()
-		var c consumption
+		asked := period{start.Millis(), end.Millis()}
+		past := period{asked.from, min(asked.to, now.UnixMilli())}
+		var sum usage
 		for _, l := range ledgers {
-			knownFrom = max(knownFrom, l.knownFrom)
-			l.addTo(&c, start.Millis(), knownTo)
+			sum.add(used(l.changes, past), 1)
 		}
-		coverage := 1.0
-		if end.After(start) {
-			coverage = float64(max(0, knownTo-knownFrom)) / float64(end.Millis()-start.Millis())
-		}
-		breakdown := p.rates.price(&c)
+		breakdown := p.rates.price(sum)
 		return hosting.CostActual{InstanceID: key, Currency: p.rates.Currency, StartTime: start, EndTime: end,
-			TotalCost: total(breakdown), Breakdown: breakdown, Coverage: coverage}, nil
+			TotalCost: total(breakdown), Breakdown: breakdown, Coverage: p.coverage(ledgers, asked, past)}, nil
 	})
+}
+
+// coverage is the share of a period for which it is known what was used.
+func (p *Provider) coverage(ledgers []*ledger, asked, past period) float64 {
+	length := asked.overlap(asked)
+	if length == 0 {
+		return 1
+	}
+	known := past.overlap(past)
+	for _, l := range ledgers {
+		known -= past.overlap(l.dropped)
+	}
+	// An instance that was forgotten may have had this id, until the first one
+	// that is known.
+	forgotten := p.forgotten
+	forgotten.to = min(forgotten.to, ledgers[0].begin())
+	known -= past.overlap(forgotten)
+	return min(max(known/length, 0), 1)
 }
 
 // ledgers returns those of all instances that have or had an id.
@@ -131,18 +126,15 @@ func (p *Provider) ledgers(instanceID string) (ledgers []*ledger, key string, er
 	return ledgers, key, nil
 }
 
-// price turns what was used into money.
-func (r Rates) price(c *consumption) hosting.CostBreakdown {
-	const kiBPerGiB = 1 << 20
-	hours := func(sum *big.Int, unit float64) float64 {
-		amount, _ := new(big.Float).SetInt(sum).Float64()
-		return amount / unit / float64(msPerHour)
-	}
+// price turns usage times milliseconds into money.
+func (r Rates) price(sum usage) hosting.CostBreakdown {
+	const gib = 1 << 30
+	hours := sum.times(1 / float64(msPerHour))
 	return hosting.CostBreakdown{
-		Compute: hours(&c.cpu, 1e6) * r.CPUCoreHour,
-		Memory:  hours(&c.memory, kiBPerGiB) * r.MemoryGiBHour,
-		Storage: hours(&c.storage, kiBPerGiB) / hoursPerMonth * r.StorageGiBMonth,
-		Network: hours(&c.loadBalancer, 1) * r.LoadBalancerHour,
+		Compute: hours.microCores / 1e6 * r.CPUCoreHour,
+		Memory:  hours.memory / gib * r.MemoryGiBHour,
+		Storage: hours.storage / gib / hoursPerMonth * r.StorageGiBMonth,
+		Network: hours.loadBalancers * r.LoadBalancerHour,
 	}
 }
 

@@ -3,14 +3,14 @@ package fake
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
 	"skillcenter.io/hosting/internal/cron"
 )
 
@@ -18,17 +18,18 @@ import (
 // creating; the replicas start as their [Workload] says.
 func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
 	o := operation{method: "CreateInstance", code: hosting.CreateFailed, name: config.InstanceName}
-	admitted, err := p.admit(config)
+	r, err := p.admit(config)
 	var workload Workload
 	if err == nil {
+		o.id = r.id().String()
 		// Here and not below, since the caller's function may take its time.
-		workload = p.workloads(admitted.copy()).withDefaults(config.InstanceType)
+		workload = p.workloads(r.copy()).withDefaults(config.InstanceType)
 	}
 	return call(ctx, p, o, func(now time.Time) (hosting.CloudInstance, error) {
 		if err != nil {
 			return hosting.CloudInstance{}, err
 		}
-		in, err := p.create(admitted, workload, now)
+		in, err := p.create(r, workload, now)
 		if err != nil {
 			return hosting.CloudInstance{}, err
 		}
@@ -36,49 +37,78 @@ func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHosti
 	})
 }
 
-// canonical is a configuration as JSON, in the form that configurations are
-// compared in: the region and nothing else is filled in.
-type canonical string
+// request is what a caller asked for, in the form in which requests are
+// compared: the region and nothing else is filled in. It is never changed.
+type request struct {
+	config  hosting.CloudHostingConfig // canonical
+	secrets hosting.SecretMap
+}
 
-// copy returns the configuration.
-func (c canonical) copy() hosting.CloudHostingConfig {
-	var config hosting.CloudHostingConfig
-	if err := json.Unmarshal([]byte(c), &config); err != nil {
-		panic(err) // it was made by json.Marshal of such a value
-	}
+func (r request) id() hosting.ID {
+	return hosting.ID{Region: r.config.Region, Type: r.config.InstanceType, Name: r.config.InstanceName}
+}
+
+// copy returns the configuration for somebody who may change it.
+func (r request) copy() hosting.CloudHostingConfig {
+	config := configs.Canonical(r.config, r.config.Region)
+	config.SecretEnv = maps.Clone(r.secrets)
 	return config
 }
 
+// differences names the fields in which two requests differ.
+func (r request) differences(other request) []string {
+	names := configs.Differences(r.config, other.config)
+	if !maps.Equal(r.secrets, other.secrets) {
+		names = append(names, "secretEnv")
+	}
+	return names
+}
+
 // admit checks a configuration by itself, and copies it.
-func (p *Provider) admit(config hosting.CloudHostingConfig) (canonical, error) {
+func (p *Provider) admit(config hosting.CloudHostingConfig) (request, error) {
 	if err := config.Validate(); err != nil {
-		return "", fail(hosting.InvalidArgument, "%w", err)
+		return request{}, fail(hosting.InvalidArgument, "%w", err)
 	}
 	if config.Provider != "" && config.Provider != p.name {
-		return "", notAllowed("provider", config.Provider, []string{p.name})
+		return request{}, notAllowed("provider", config.Provider, []string{p.name})
 	}
-	config.Provider = ""
-	config.Region = cmp.Or(config.Region, p.regions[0])
-	if !slices.Contains(p.regions, config.Region) {
-		return "", notAllowed("region", config.Region, p.regions)
+	region := cmp.Or(config.Region, p.regions[0])
+	if !slices.Contains(p.regions, region) {
+		return request{}, notAllowed("region", region, p.regions)
 	}
 	if !slices.Contains(p.types, config.InstanceType) {
-		return "", notAllowed("instanceType", config.InstanceType, p.types)
-	}
-	if n := config.Network; n != nil && n.IngressEnabled != nil && *n.IngressEnabled && n.IngressHost == "" {
-		return "", fail(hosting.InvalidArgument, `network.ingressHost "": an ingress needs a DNS name`)
+		return request{}, notAllowed("instanceType", config.InstanceType, p.types)
 	}
 	if hasTarget(config.Scaling) && !autoscales(config.InstanceType) {
-		return "", fail(hosting.Unsupported, "scaling.targetCPUUtilization and targetMemoryUtilization: a %s cannot be autoscaled", config.InstanceType)
+		return request{}, fail(hosting.Unsupported, "scaling.targetCPUUtilization and targetMemoryUtilization: a %s cannot be autoscaled", config.InstanceType)
+	}
+	if err := checkIngress(config); err != nil {
+		return request{}, err
 	}
 	if err := fillResources(config.Resources).Validate(); err != nil {
-		return "", fail(hosting.InvalidArgument, "%w", err)
+		return request{}, fail(hosting.InvalidArgument, "%w", err)
 	}
-	data, err := json.Marshal(config)
-	if err != nil {
-		return "", fail(hosting.Internal, "copying the configuration: %w", err)
+	r := request{config: configs.Canonical(config, region), secrets: maps.Clone(config.SecretEnv)}
+	mounts := r.config.Container.VolumeMounts
+	for i := range mounts {
+		mounts[i].VolumeID = strings.TrimPrefix(mounts[i].VolumeID, p.name+":")
 	}
-	return canonical(data), nil
+	return r, nil
+}
+
+// checkIngress refuses an ingress that is asked for and could lead nowhere.
+func checkIngress(config hosting.CloudHostingConfig) error {
+	n := config.Network
+	if n == nil || n.IngressEnabled != nil && !*n.IngressEnabled || n.IngressEnabled == nil && n.IngressHost == "" {
+		return nil
+	}
+	if n.IngressHost == "" {
+		return notAllowed("network.ingressHost", "", []string{"a DNS name: an ingress is asked for"})
+	}
+	if len(portsOf(config)) == 0 {
+		return notAllowed("network.ports", "empty", []string{"at least one port: an ingress is asked for"})
+	}
+	return nil
 }
 
 func notAllowed(field, value string, allowed []string) error {
@@ -86,31 +116,25 @@ func notAllowed(field, value string, allowed []string) error {
 		hosting.FieldErrors{{Field: field, Value: value, Allowed: strings.Join(allowed, ", ")}})
 }
 
-func (p *Provider) create(admitted canonical, workload Workload, now time.Time) (*instance, error) {
-	config := admitted.copy()
-	id := hosting.ID{Region: config.Region, Type: config.InstanceType, Name: config.InstanceName}
+func (p *Provider) create(r request, workload Workload, now time.Time) (*instance, error) {
+	config, id := r.config, r.id()
 	at := place{id.Region, id.Name}
 	if existing := p.instances[at]; existing != nil {
-		switch {
-		case existing.terminating():
+		if existing.terminating() {
 			return nil, fail(hosting.Conflict, "instance %s is being deleted", existing.key)
-		case existing.admitted != admitted:
-			return nil, fail(hosting.AlreadyExists, "instance %s exists with another configuration", existing.key)
+		}
+		if names := existing.request.differences(r); len(names) > 0 {
+			return nil, fail(hosting.AlreadyExists, "instance %s exists with another %s", existing.key, strings.Join(names, ", "))
 		}
 		return existing, nil
 	}
-	replicas := p.initialReplicas(config)
-	mounts := config.Container.VolumeMounts
-	for i, mount := range mounts {
-		volume, err := p.mountable(mount, id, max(replicas, 1), hasTarget(config.Scaling))
-		if err != nil {
-			return nil, hosting.Errorf("", hosting.CreateFailed, hosting.ReasonOf(err), "container.volumeMounts[%d]: %w", i, err)
-		}
-		mounts[i].VolumeID = volume.VolumeID
+	if _, err := p.volumesOf(r); err != nil {
+		return nil, err
 	}
+	replicas := p.initialReplicas(config)
 	p.uids++
 	in := &instance{
-		provider: p, uid: p.uids, id: id, key: id.String(), config: config, admitted: admitted, workload: workload,
+		provider: p, uid: p.uids, id: id, key: id.String(), config: config, request: r, workload: workload,
 		resources: fillResources(config.Resources), desired: replicas,
 		created: now, updated: now, activity: hosting.StatusCreating, changed: make(chan struct{}),
 	}
@@ -125,7 +149,7 @@ func (p *Provider) create(admitted canonical, workload Workload, now time.Time) 
 		in.nextTick = now.Add(autoscaleInterval)
 	}
 	p.instances[at] = in
-	for _, mount := range mounts {
+	for _, mount := range config.Container.VolumeMounts {
 		volume := p.volumes[mount.VolumeID]
 		volume.Mounts = append(volume.Mounts, hosting.Mount{
 			InstanceID: in.key, MountPath: mount.MountPath, ReadOnly: mount.ReadOnly, SubPath: mount.SubPath})
@@ -150,49 +174,9 @@ func (p *Provider) initialReplicas(config hosting.CloudHostingConfig) int {
 	return max(config.Scaling.MinReplicas, 1)
 }
 
-// The defaults of protocol section 3.4.
-const (
-	defaultCPURequest    = 0.25
-	defaultCPULimit      = 0.5
-	defaultMemoryRequest = 256 << 20
-	defaultMemoryLimit   = 512 << 20
-)
-
-// fillResources returns what is in force when the caller gave resources. A
-// default gives way to what was given beside it.
+// fillResources returns what is in force when the caller gave resources, with
+// the defaults of protocol section 3.4.
 func fillResources(resources *hosting.ResourceConfig) hosting.ResourceConfig {
-	var r hosting.ResourceConfig
-	if resources != nil {
-		r = *resources
-	}
-	r.CPURequest, r.CPULimit = fillPair(r.CPURequest, r.CPULimit, defaultCPURequest, defaultCPULimit)
-	r.MemoryRequest, r.MemoryLimit = fillPair(r.MemoryRequest, r.MemoryLimit, defaultMemoryRequest, defaultMemoryLimit)
-	return r
+	return configs.FillResources(resources, hosting.ResourceConfig{
+		CPURequest: 0.25, CPULimit: 0.5, MemoryRequest: 256 << 20, MemoryLimit: 512 << 20})
 }
-
-func fillPair[N int64 | float64](request, limit, defaultRequest, defaultLimit N) (N, N) {
-	if request == 0 {
-		request = defaultRequest
-		if limit > 0 {
-			request = min(request, limit)
-		}
-	}
-	if limit == 0 {
-		limit = max(defaultLimit, request)
-	}
-	return request, limit
-}
-
-// merge returns resources with the fields of change that are not zero.
-func merge(resources, change hosting.ResourceConfig) hosting.ResourceConfig {
-	return hosting.ResourceConfig{
-		CPULimit:      cmp.Or(change.CPULimit, resources.CPULimit),
-		CPURequest:    cmp.Or(change.CPURequest, resources.CPURequest),
-		MemoryLimit:   cmp.Or(change.MemoryLimit, resources.MemoryLimit),
-		MemoryRequest: cmp.Or(change.MemoryRequest, resources.MemoryRequest),
-		StorageLimit:  cmp.Or(change.StorageLimit, resources.StorageLimit),
-	}
-}
-
-// microCores is how CPU is counted where it must not be a fraction.
-func microCores(cores float64) int64 { return int64(math.Round(cores * 1e6)) }

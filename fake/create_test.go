@@ -45,6 +45,45 @@ func TestCreatingTheSameInstanceAgainReturnsIt(t *testing.T) {
 	})
 }
 
+func TestEmptyPartsAreTheSameAsNone(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := web(1)
+		config.Scaling = nil
+		id := w.create(config)
+		config.Resources, config.Network, config.Scaling = &hosting.ResourceConfig{}, &hosting.NetworkConfig{Ports: []int{}}, &hosting.ScaleConfig{}
+		config.SecretEnv = hosting.SecretMap{}
+		assert.Equal(w, id, w.create(config))
+	})
+}
+
+func TestRefusedCreateNamesTheInstanceAndWhatIsDifferent(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := web(1)
+		id := w.create(config)
+		config.Env, config.SecretEnv = map[string]string{"A": "b"}, hosting.SecretMap{"TOKEN": "hush"}
+		_, err := w.CreateInstance(w.ctx, config)
+		w.failed(err, hosting.CreateFailed, hosting.AlreadyExists)
+		assert.ErrorContains(w, err, "env, secretEnv")
+		assert.NotContains(w, err.Error(), "hush")
+		var e *hosting.Error
+		require.ErrorAs(w, err, &e)
+		assert.Equal(w, id, e.InstanceID)
+	})
+}
+
+func TestWorkloadMayKeepAndChangeItsConfiguration(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := web(1)
+		config.Labels, config.SecretEnv = map[string]string{"a": "b"}, hosting.SecretMap{"TOKEN": "a"}
+		id := w.create(config)
+		assert.Equal(w, id, w.create(config))
+		assert.Equal(w, map[string]string{"a": "b"}, w.get(id).Labels)
+	}, fake.WithWorkload(func(config hosting.CloudHostingConfig) fake.Workload {
+		config.Labels["a"], config.SecretEnv["TOKEN"], config.Container.Image = "c", "d", "other"
+		return fake.Workload{}
+	}), fake.WithWorkload(nil))
+}
+
 func TestCreateRefusesWhatItDoesNotHaveAndSaysWhatItHas(t *testing.T) {
 	yes := true
 	cases := map[string]func(*hosting.CloudHostingConfig){
@@ -53,6 +92,9 @@ func TestCreateRefusesWhatItDoesNotHaveAndSaysWhatItHas(t *testing.T) {
 		"fake":                func(c *hosting.CloudHostingConfig) { c.Provider = "other" },
 		"container.image":     func(c *hosting.CloudHostingConfig) { c.Container = &hosting.ContainerConfig{} },
 		"network.ingressHost": func(c *hosting.CloudHostingConfig) { c.Network = &hosting.NetworkConfig{IngressEnabled: &yes} },
+		"network.ports": func(c *hosting.CloudHostingConfig) {
+			c.Container.Ports, c.Network = nil, &hosting.NetworkConfig{IngressHost: "w.example.com"}
+		},
 	}
 	for want, change := range cases {
 		inBubble(t, func(w world) {

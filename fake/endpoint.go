@@ -36,10 +36,7 @@ func (in *instance) endpoint() *hosting.ServiceEndpoint {
 	if in.config.Network != nil {
 		network = *in.config.Network
 	}
-	ports := network.Ports
-	if len(ports) == 0 {
-		ports = in.config.Container.Ports
-	}
+	ports := portsOf(in.config)
 	if len(ports) == 0 {
 		return nil
 	}
@@ -60,6 +57,14 @@ func (in *instance) endpoint() *hosting.ServiceEndpoint {
 	}
 	endpoint.URL = "http://" + net.JoinHostPort(endpoint.Host, strconv.Itoa(endpoint.Port))
 	return endpoint
+}
+
+// portsOf returns the ports of an instance: those of the network win.
+func portsOf(config hosting.CloudHostingConfig) []int {
+	if n := config.Network; n != nil && len(n.Ports) > 0 {
+		return n.Ports
+	}
+	return config.Container.Ports
 }
 
 // nodePort returns a port from the range of Kubernetes, always the same one

@@ -16,13 +16,13 @@ type instance struct {
 	provider  *Provider
 	uid       int // tells instances apart that have the same id one after another
 	id        hosting.ID
-	key       string // id as text
-	config    hosting.CloudHostingConfig
-	admitted  canonical // config as it was given
+	key       string                     // id as text
+	request   request                    // as it was created
+	config    hosting.CloudHostingConfig // that of request
 	workload  Workload
 	resources hosting.ResourceConfig // in force for replicas that start now
 	exclusive bool                   // it has a volume that only one replica may use
-	storage   int64                  // bytes of the volumes that are mounted
+	storage   float64                // bytes of the volumes that are mounted
 
 	created, updated time.Time
 

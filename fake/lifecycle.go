@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
 )
 
 // DeleteInstance starts to delete an instance: it is terminating until its
@@ -73,7 +74,8 @@ func (p *Provider) RestartInstance(ctx context.Context, instanceID string) error
 	})
 }
 
-// RunNow starts a run of a cronjob at once, also while another one runs.
+// RunNow starts a run of a cronjob at once, whatever its schedule says. While a
+// run is active, or the cronjob is stopped, that is a Conflict.
 func (p *Provider) RunNow(ctx context.Context, instanceID string) error {
 	return p.change(ctx, onInstance("RunNow", hosting.StartFailed, instanceID), func(in *instance, now time.Time) error {
 		if !in.isCronJob() {
@@ -120,8 +122,8 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 // as they are. The replicas are replaced for it. A job must be stopped.
 func (p *Provider) UpdateResources(ctx context.Context, instanceID string, resources hosting.ResourceConfig) error {
 	return p.change(ctx, onInstance("UpdateResources", hosting.UpdateFailed, instanceID), func(in *instance, now time.Time) error {
-		merged := merge(in.resources, resources)
-		if err := merged.Validate(); err != nil {
+		merged, err := configs.UpdateResources(in.resources, resources)
+		if err != nil {
 			return fail(hosting.InvalidArgument, "%w", err)
 		}
 		if merged == in.resources {

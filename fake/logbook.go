@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"skillcenter.io/hosting"
@@ -132,6 +133,9 @@ func (l line) position() position {
 
 func (l line) entry(uid int) hosting.LogEntry {
 	message := l.run.line(l.n)
+	if i := strings.IndexAny(message, "\r\n"); i >= 0 {
+		message = message[:i]
+	}
 	entry := hosting.LogEntry{
 		Timestamp: hosting.NewTime(l.position().at), Level: loglines.Level(message), Message: message,
 		Source: l.run.replica, Cursor: l.position().cursor(uid),

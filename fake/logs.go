@@ -24,7 +24,11 @@ func (p *Provider) GetLogs(ctx context.Context, instanceID string, options hosti
 	if err != nil {
 		return nil, err
 	}
-	return r.newest(), nil
+	entries, err := r.newest(ctx)
+	if err != nil {
+		return nil, p.failure(onInstance("GetLogs", hosting.LogsFailed, instanceID), contextEnded(err))
+	}
+	return entries, nil
 }
 
 // StreamLogs yields what GetLogs would return, and goes on as lines are
@@ -99,10 +103,16 @@ func (r *logReader) look(now time.Time) {
 	}
 }
 
-// newest returns the newest entries of the log that match.
-func (r *logReader) newest() []hosting.LogEntry {
+// newest returns the newest entries of the log that match, unless ctx ends:
+// all lines may have to be read to find enough.
+func (r *logReader) newest(ctx context.Context) ([]hosting.LogEntry, error) {
 	entries := []hosting.LogEntry{}
+	read := 0
 	for l := range r.log.lines(r.after, r.options, true) {
+		if read%linesPerLook == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		read++
 		if entry := l.entry(r.log.uid); r.filter.Match(entry) {
 			entries = append(entries, entry)
 			if len(entries) == r.filter.Limit() {
@@ -111,14 +121,21 @@ func (r *logReader) newest() []hosting.LogEntry {
 		}
 	}
 	slices.Reverse(entries)
-	return entries
+	return entries, nil
 }
+
+// linesPerLook is how many lines are read between two looks at a context.
+const linesPerLook = 1000
 
 // follow yields what is there, and then what comes, until yield or the log
 // ends.
 func (p *Provider) follow(ctx context.Context, r logReader, yield func(hosting.LogEntry) bool) error {
 	if r.options.After == "" || r.options.Limit > 0 {
-		for _, entry := range r.newest() {
+		entries, err := r.newest(ctx)
+		if err != nil {
+			return nil
+		}
+		for _, entry := range entries {
 			if ctx.Err() != nil || !yield(entry) {
 				return nil
 			}

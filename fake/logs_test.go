@@ -207,3 +207,51 @@ func TestOldLogLinesAreDropped(t *testing.T) {
 		assert.Equal(w, "line 2592000", logs[len(logs)-1].Message)
 	})
 }
+
+func TestReadingLogsEndsWithTheContext(t *testing.T) {
+	const readUntilCancelled = 5000
+	for name, read := range map[string]func(w world, ctx context.Context, id string){
+		"GetLogs": func(w world, ctx context.Context, id string) {
+			_, err := w.GetLogs(ctx, id, hosting.LogQueryOptions{Pattern: "nothing"})
+			w.failed(err, hosting.LogsFailed, hosting.Canceled)
+			require.ErrorIs(w, err, context.Canceled)
+		},
+		"StreamLogs": func(w world, ctx context.Context, id string) {
+			for _, err := range w.StreamLogs(ctx, id, hosting.LogQueryOptions{Pattern: "nothing"}) {
+				w.Errorf("yielded, with error %v", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			printed, cancel := 0, func() {}
+			inBubble(t, func(w world) {
+				var ctx context.Context
+				ctx, cancel = context.WithCancel(w.ctx)
+				id := w.running(web(20))
+				time.Sleep(time.Minute)
+				read(w, ctx, id)
+				assert.Less(w, printed, readUntilCancelled+2000)
+			}, fake.WithWorkload(func(hosting.CloudHostingConfig) fake.Workload {
+				return fake.Workload{LogInterval: ms, LogLine: func(int) string {
+					if printed++; printed == readUntilCancelled {
+						cancel()
+					}
+					return "x"
+				}}
+			}))
+		})
+	}
+}
+
+func TestLogEntryIsOneLine(t *testing.T) {
+	texts := []string{"first\nsecond", "dos\r\n", "\n", "plain"}
+	inBubble(t, func(w world) {
+		id := w.create(web(1))
+		time.Sleep(5 * time.Second)
+		logs, err := w.GetLogs(w.ctx, id, hosting.LogQueryOptions{})
+		require.NoError(w, err)
+		assert.Equal(w, []string{"web-1 first", "web-1 dos", "web-1 ", "web-1 plain"}, lines(logs))
+	}, fake.WithWorkload(func(hosting.CloudHostingConfig) fake.Workload {
+		return fake.Workload{LogLine: func(n int) string { return texts[n] }}
+	}))
+}

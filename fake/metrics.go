@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"skillcenter.io/hosting"
@@ -55,7 +56,8 @@ func (p *Provider) SetLoadFunc(instanceID string, load func(time.Time) Load) err
 }
 
 // GetMetrics returns what the instance uses now: its load as far as the ready
-// replicas can carry it. Nothing is unavailable.
+// replicas can carry it. Nothing is unavailable. A sum of bytes that is too
+// large for its field is the largest number there is.
 func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.InstanceMetrics, error) {
 	return call(ctx, p, onInstance("GetMetrics", hosting.MetricsFailed, instanceID), func(now time.Time) (hosting.InstanceMetrics, error) {
 		in, err := p.find(instanceID)
@@ -84,13 +86,21 @@ func (in *instance) metrics(t time.Time) hosting.InstanceMetrics {
 			continue
 		}
 		m.CPUUsage += min(share, r.resources.CPULimit)
-		m.MemoryUsage += min(max(0, load.Memory), r.resources.MemoryLimit)
+		m.MemoryUsage = addUpTo(m.MemoryUsage, min(max(0, load.Memory), r.resources.MemoryLimit))
 		disk := max(0, load.Disk)
 		if limit := r.resources.StorageLimit; limit > 0 {
 			disk = min(disk, limit)
 		}
-		m.DiskUsage += disk
+		m.DiskUsage = addUpTo(m.DiskUsage, disk)
 	}
 	m.NetworkIn, m.NetworkOut = max(0, load.NetworkIn), max(0, load.NetworkOut)
 	return m
+}
+
+// addUpTo adds two sizes, as far as the sum can be told.
+func addUpTo(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

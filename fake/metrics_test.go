@@ -1,6 +1,7 @@
 package fake_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -83,5 +84,17 @@ func TestManyReplicasAreNoBurden(t *testing.T) {
 		w.wait(id, hosting.StatusRunning)
 		require.NoError(w, w.DeleteInstance(w.ctx, id))
 		require.NoError(w, hosting.WaitForDeletion(w.ctx, w, id, hosting.WaitOptions{}))
+	})
+}
+
+func TestSumsOfBytesDoNotWrapAround(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := web(20)
+		config.Resources = &hosting.ResourceConfig{MemoryLimit: 1 << 60}
+		id := w.running(config)
+		require.NoError(w, w.SetLoad(id, fake.Load{Memory: 1 << 62, Disk: 1 << 62}))
+		m := w.metrics(id)
+		assert.EqualValues(w, math.MaxInt64, m.MemoryUsage)
+		assert.EqualValues(w, math.MaxInt64, m.DiskUsage)
 	})
 }

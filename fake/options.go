@@ -15,6 +15,9 @@ type Option func(*Provider)
 // New returns an empty provider. Without options it is named "fake", has the
 // regions default, us-west-1, us-east-1, eu-west-1 and asia-east-1, the five
 // instance types of the protocol, and three nodes.
+//
+// Names that cannot stand in an id and less than one node are mistakes of the
+// program: New panics.
 func New(opts ...Option) *Provider {
 	p := &Provider{
 		name:    "fake",
@@ -31,15 +34,29 @@ func New(opts ...Option) *Provider {
 	for _, opt := range opts {
 		opt(p)
 	}
+	p.mustFitIDs()
 	return p
+}
+
+// mustFitIDs panics if there is something that cannot stand in an id.
+func (p *Provider) mustFitIDs() {
+	for _, region := range p.regions {
+		for _, instanceType := range p.types {
+			id := hosting.ID{Provider: p.name, Region: region, Type: instanceType, Name: "x"}
+			if read, err := hosting.ParseID(id.String()); err != nil || read != id || p.name == "" {
+				panic(fmt.Sprintf("fake.New: name %q, region %q and type %q cannot make an id: name and regions are DNS labels, types lower-case letters and digits",
+					p.name, region, instanceType))
+			}
+		}
+	}
 }
 
 // WithName sets the provider's name: a DNS label, since ids may have it as a
 // prefix.
 func WithName(name string) Option { return func(p *Provider) { p.name = name } }
 
-// WithRegions replaces the regions. The first is the default; none at all
-// keeps what is there.
+// WithRegions replaces the regions, which are DNS labels. The first is the
+// default; none at all keeps what is there.
 func WithRegions(regions ...string) Option {
 	return func(p *Provider) {
 		if len(regions) > 0 {
@@ -48,8 +65,8 @@ func WithRegions(regions ...string) Option {
 	}
 }
 
-// WithInstanceTypes replaces the instance types; none at all keeps what is
-// there. A type that the protocol does not know behaves like a deployment.
+// WithInstanceTypes replaces the instance types, which are lower-case letters
+// and digits; none at all keeps what is there. A type that the protocol does not know behaves like a deployment.
 func WithInstanceTypes(types ...string) Option {
 	return func(p *Provider) {
 		if len(types) > 0 {
@@ -59,8 +76,15 @@ func WithInstanceTypes(types ...string) Option {
 }
 
 // WithNodes sets the number of nodes, which is how many replicas a daemonset
-// has; 1 if n is less.
-func WithNodes(n int) Option { return func(p *Provider) { p.nodes = max(n, 1) } }
+// has: at least 1.
+func WithNodes(n int) Option {
+	return func(p *Provider) {
+		if n < 1 {
+			panic(fmt.Sprintf("fake.WithNodes(%d): there is at least one node", n))
+		}
+		p.nodes = n
+	}
+}
 
 // WithRates sets the prices. An empty currency is CNY.
 func WithRates(rates Rates) Option {
@@ -70,10 +94,17 @@ func WithRates(rates Rates) Option {
 	}
 }
 
-// WithWorkload lets f say how the containers of each instance behave. It is
-// called once for each CreateInstance, and owns the configuration it gets.
+// WithWorkload lets f say how the containers of each instance behave; nil
+// keeps what is there. It is called once for each CreateInstance with a valid
+// configuration, which f owns. That includes calls that repeat an earlier one,
+// or fail because of what exists or of their context; then the answer is not
+// used. f may be called concurrently.
 func WithWorkload(f func(hosting.CloudHostingConfig) Workload) Option {
-	return func(p *Provider) { p.workloads = f }
+	return func(p *Provider) {
+		if f != nil {
+			p.workloads = f
+		}
+	}
 }
 
 // Workload is how the containers of an instance behave. The zero value is a
@@ -101,8 +132,8 @@ type Workload struct {
 	LogInterval time.Duration
 	// LogLine returns line n of a container, from 0, which is printed as the
 	// container starts. It must return the same line for the same n, since
-	// lines are made when they are read. Nil prints "started", "line 1",
-	// "line 2" and so on.
+	// lines are made when they are read. What comes behind a line break is
+	// dropped. Nil prints "started", "line 1", "line 2" and so on.
 	LogLine func(n int) string
 }
 

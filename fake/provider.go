@@ -15,8 +15,10 @@
 //
 // Memory is bounded however long an instance lives: the newest 1000 events of
 // an instance; of each container that runs the newest 10 000 log lines, also
-// of the newest 200 containers that have ended; some 100 000 changes of what
-// it costs; and the costs of the newest 256 deleted instances.
+// of the newest 200 containers that have ended; the newest 5000 changes or more
+// of what it costs, and what came before by the hour, for more than a year; and
+// the costs of the newest 256 deleted instances, at least 40 days of each.
+// Where more was forgotten, the coverage of the actual cost says so.
 package fake
 
 import (
@@ -52,6 +54,7 @@ type Provider struct {
 	uids      int
 	instances map[place]*instance
 	graves    []grave // of deleted instances, the newest last
+	forgotten period  // in which those lived that are no longer among them
 	volumes   map[string]*hosting.Volume
 	faults    faults
 }

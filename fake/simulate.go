@@ -169,8 +169,5 @@ func (p *Provider) bury(in *instance, t time.Time) {
 	in.meter(t)
 	p.freeMounts(in.key)
 	delete(p.instances, place{in.id.Region, in.id.Name})
-	if len(p.graves) == maxGraves {
-		p.graves = slices.Delete(p.graves, 0, 1)
-	}
-	p.graves = append(p.graves, grave{in.key, in.ledger})
+	p.remember(in)
 }

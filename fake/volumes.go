@@ -37,7 +37,7 @@ func (p *Provider) CreateVolume(ctx context.Context, volume hosting.Volume) (hos
 		}
 		created := hosting.Volume{
 			VolumeID: hosting.ID{Region: region, Type: volumeType, Name: volume.Name}.String(),
-			Name:     volume.Name, Type: cmp.Or(volume.Type, "standard"), StorageClass: volume.StorageClass, Size: volume.Size,
+			Name:     volume.Name, Type: cmp.Or(volume.Type, hosting.VolumeStandard), StorageClass: volume.StorageClass, Size: volume.Size,
 			AccessMode: cmp.Or(volume.AccessMode, hosting.ReadWriteOnce), CreatedAt: hosting.NewTime(now),
 			Provider: p.name, Region: region,
 		}
@@ -100,7 +100,10 @@ func (p *Provider) DeleteVolume(ctx context.Context, volumeID string) error {
 			return err
 		}
 		if len(volume.Mounts) > 0 {
-			return fail(hosting.Conflict, "volume %s is mounted by %s", volume.VolumeID, volume.Mounts[0].InstanceID)
+			user := volume.Mounts[0].InstanceID
+			failed := fail(hosting.Conflict, "volume %s is mounted by %s", volume.VolumeID, user)
+			failed.InstanceID = user
+			return failed
 		}
 		delete(p.volumes, volume.VolumeID)
 		return nil
@@ -190,7 +193,7 @@ func (p *Provider) refreshMounts(in *instance) {
 	for _, volume := range p.volumes {
 		if slices.ContainsFunc(volume.Mounts, func(m hosting.Mount) bool { return m.InstanceID == in.key }) {
 			in.exclusive = in.exclusive || isExclusive(volume)
-			in.storage += volume.Size
+			in.storage += float64(volume.Size)
 		}
 	}
 }
@@ -206,10 +209,27 @@ func (p *Provider) freeMounts(instance string) {
 	}
 }
 
+// volumesOf returns the volumes that a configuration mounts, each once, if its
+// instance may have them.
+func (p *Provider) volumesOf(r request) ([]*hosting.Volume, error) {
+	var volumes []*hosting.Volume
+	for i, mount := range r.config.Container.VolumeMounts {
+		volume, err := p.mountable(mount, r.id(), max(p.initialReplicas(r.config), 1), hasTarget(r.config.Scaling))
+		if err != nil {
+			// The code is that of the call.
+			return nil, fail(err.Reason, "container.volumeMounts[%d]: %s", i, err.Message)
+		}
+		if !slices.Contains(volumes, volume) {
+			volumes = append(volumes, volume)
+		}
+	}
+	return volumes, nil
+}
+
 // mountable returns the volume of a mount, if an instance with so many
 // replicas may have it.
-func (p *Provider) mountable(mount hosting.VolumeMount, instance hosting.ID, replicas int, autoscaled bool) (*hosting.Volume, error) {
-	volume, err := p.findVolume(mount.VolumeID)
+func (p *Provider) mountable(mount hosting.VolumeMount, instance hosting.ID, replicas int, autoscaled bool) (*hosting.Volume, *hosting.Error) {
+	volume, err := p.lookUpVolume(mount.VolumeID)
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +256,14 @@ func (p *Provider) mountable(mount hosting.VolumeMount, instance hosting.ID, rep
 
 // findVolume returns the volume that an id names.
 func (p *Provider) findVolume(volumeID string) (*hosting.Volume, error) {
+	volume, err := p.lookUpVolume(volumeID)
+	if err != nil {
+		return nil, err // not a nil *hosting.Error, which would be an error
+	}
+	return volume, nil
+}
+
+func (p *Provider) lookUpVolume(volumeID string) (*hosting.Volume, *hosting.Error) {
 	id, err := hosting.ParseID(volumeID)
 	if err != nil {
 		return nil, fail(hosting.InvalidArgument, "%w", err)

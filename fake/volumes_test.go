@@ -125,6 +125,50 @@ func TestMountsOfTheConfigurationEndWithTheInstance(t *testing.T) {
 	})
 }
 
+func TestMountIsFoundWithTheProvidersName(t *testing.T) {
+	inBubble(t, func(w world) {
+		data := w.volume("data", "")
+		config := web(1)
+		config.Container.VolumeMounts = []hosting.VolumeMount{{VolumeID: "fake:" + data, MountPath: "/data"}}
+		id := w.create(config)
+		assert.Equal(w, []hosting.Mount{{InstanceID: id, MountPath: "/data"}}, w.getVolume(data).Mounts)
+		config.Container.VolumeMounts[0].VolumeID = data
+		assert.Equal(w, id, w.create(config))
+		config.InstanceName = "other"
+		config.Container.VolumeMounts[0].VolumeID = "elsewhere:" + data
+		_, err := w.CreateInstance(w.ctx, config)
+		w.failed(err, hosting.CreateFailed, hosting.NotFound)
+	})
+}
+
+func TestMountsAreJudgedAlikeByCreateAndEstimate(t *testing.T) {
+	inBubble(t, func(w world) {
+		w.volume("once", "")
+		w.volume("read", hosting.ReadOnlyMany)
+		far, err := w.CreateVolume(w.ctx, hosting.Volume{Name: "far", Size: 1, Region: "us-east-1"})
+		require.NoError(w, err)
+		for volume, reason := range map[string]hosting.Reason{
+			"default.volume.once": hosting.Conflict, "default.volume.read": hosting.InvalidArgument,
+			far.VolumeID: hosting.InvalidArgument, "default.volume.none": hosting.NotFound,
+		} {
+			config := web(2)
+			config.Container.VolumeMounts = []hosting.VolumeMount{{VolumeID: volume, MountPath: "/data"}}
+			_, err := w.CreateInstance(w.ctx, config)
+			w.failed(err, hosting.CreateFailed, reason)
+			var created *hosting.Error
+			require.ErrorAs(w, err, &created)
+			assert.Equal(w, "default.deployment.web", created.InstanceID)
+			assert.Regexp(w, `^container\.volumeMounts\[0\]: .*`+volume, created.Message)
+			assert.NotContains(w, created.Message, "("+string(reason)+")")
+			_, err = w.EstimateCost(w.ctx, config)
+			w.failed(err, hosting.CostFailed, reason)
+			var estimated *hosting.Error
+			require.ErrorAs(w, err, &estimated)
+			assert.Equal(w, created.Message, estimated.Message)
+		}
+	})
+}
+
 func TestVolumeOfAJobChangesOnlyWhileItDoesNotRun(t *testing.T) {
 	inBubble(t, func(w world) {
 		id, data := w.create(ofType(hosting.TypeJob)), w.volume("data", hosting.ReadOnlyMany)

@@ -78,59 +78,6 @@ func (a *anchor) owns(part metav1.Object) bool {
 	return slices.ContainsFunc(part.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == a.UID })
 }
 
-// canonical returns a configuration in the form in which two that mean the
-// same are equal: what is empty is absent, the region is named, and secret
-// values are left out.
-func canonical(config hosting.CloudHostingConfig, region string) hosting.CloudHostingConfig {
-	config.Region = region
-	config.Provider = "" // it can only be this one
-	config.SecretEnv = nil
-	// A round trip through JSON copies everything, and drops what is empty.
-	data, err := json.Marshal(config)
-	if err != nil {
-		panic(fmt.Sprintf("a validated configuration has no JSON form: %v", err)) // validation refuses NaN
-	}
-	var result hosting.CloudHostingConfig
-	if err := json.Unmarshal(data, &result); err != nil {
-		panic(fmt.Sprintf("a configuration's own JSON is not one: %v", err))
-	}
-	if result.Resources != nil && *result.Resources == (hosting.ResourceConfig{}) {
-		result.Resources = nil
-	}
-	if result.Scaling != nil && *result.Scaling == (hosting.ScaleConfig{}) {
-		result.Scaling = nil
-	}
-	if n := result.Network; n != nil && n.ServiceType == "" && len(n.Ports) == 0 && n.IngressEnabled == nil && n.IngressHost == "" && n.IngressPath == "" {
-		result.Network = nil
-	}
-	return result
-}
-
-// differences names the top-level fields in which two canonical
-// configurations differ.
-func differences(a, b hosting.CloudHostingConfig) []string {
-	fields := func(config hosting.CloudHostingConfig) map[string]json.RawMessage {
-		data, _ := json.Marshal(config)
-		result := map[string]json.RawMessage{}
-		_ = json.Unmarshal(data, &result)
-		return result
-	}
-	left, right := fields(a), fields(b)
-	var names []string
-	for name := range left {
-		if string(left[name]) != string(right[name]) {
-			names = append(names, name)
-		}
-	}
-	for name := range right {
-		if _, ok := left[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // encode writes the record into the data of an anchor.
 func (r record) encode() (map[string]string, error) {
 	config, err := json.Marshal(r.Config)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
 )
 
 // CreateInstance implements [hosting.CloudHostingProvider]. When the API
@@ -141,7 +142,7 @@ func (c *creation) join(ctx context.Context, found *corev1.ConfigMap, r record) 
 	if err != nil {
 		return p.broken(hosting.CreateFailed, c.t.id, err)
 	}
-	if fields := differences(existing.record.Config, r.Config); len(fields) > 0 {
+	if fields := configs.Differences(existing.record.Config, r.Config); len(fields) > 0 {
 		return taken("the instance exists with another configuration: it differs in %s", strings.Join(fields, ", "))
 	}
 	c.anchor = existing

@@ -76,11 +76,11 @@ func TestRefusedCreateNamesTheCauseAndLeavesNothing(t *testing.T) {
 			reason: hosting.InvalidArgument, says: []string{"container.image", "Not An Image!"},
 		},
 		{
-			name: "the API server finds it too large",
+			name: "the API server finds it too large, together with our own annotations",
 			change: func(c *hosting.CloudHostingConfig) {
-				c.Env = map[string]string{"LARGE": strings.Repeat("x", 1<<20)}
+				c.Annotations = map[string]string{"a": strings.Repeat("x", 256<<10-1)}
 			},
-			reason: hosting.InvalidArgument, says: []string{"ConfigMap skill-web", "bytes"},
+			reason: hosting.InvalidArgument, says: []string{"Service web", "annotations"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
 )
 
 // UpdateResources implements [hosting.CloudHostingProvider]. A job can change
@@ -39,7 +40,7 @@ func (p *Provider) UpdateResources(ctx context.Context, instanceID string, resou
 	if seen := t.kind.observe(workload); t.kind.isJob() && (!seen.stopped || seen.finished != "") {
 		return p.conflict(hosting.UpdateFailed, t.id, "the resources of a job can change only while it is stopped")
 	}
-	merged, err := updateResources(resourcesOf(t.kind.template(workload)), resources)
+	merged, err := configs.UpdateResources(resourcesOf(t.kind.template(workload)), resources)
 	if err != nil {
 		return invalid(err)
 	}

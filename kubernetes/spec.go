@@ -2,13 +2,13 @@ package kubernetes
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
 )
 
 // spec is a configuration with everything decided: what the objects of an
@@ -44,10 +44,10 @@ func (p *Provider) resolve(config hosting.CloudHostingConfig) (record, error) {
 	region := cmp.Or(config.Region, p.config.Regions[0].Name)
 	d := p.config.Defaults
 	// The canonical form shares nothing with the caller's.
-	own := canonical(config, region)
+	own := configs.Canonical(config, region)
 	s := spec{
 		Container:      *own.Container,
-		Resources:      mergeResources(own.Resources, d.Resources),
+		Resources:      configs.FillResources(own.Resources, d.Resources),
 		Env:            own.Env,
 		PullPolicy:     d.ImagePullPolicy,
 		RestartPolicy:  restartPolicy(own.InstanceType, d.RestartPolicy),
@@ -153,46 +153,4 @@ func restartPolicy(instanceType, configured string) string {
 		return string(corev1.RestartPolicyNever)
 	}
 	return configured
-}
-
-// mergeResources fills in what is missing. Where a default would make the
-// request larger than the limit, the default gives way.
-func mergeResources(own *hosting.ResourceConfig, defaults hosting.ResourceConfig) hosting.ResourceConfig {
-	if own == nil {
-		return defaults
-	}
-	result := *own
-	result.CPURequest, result.CPULimit = fillPair(own.CPURequest, own.CPULimit, defaults.CPURequest, defaults.CPULimit)
-	result.MemoryRequest, result.MemoryLimit = fillPair(own.MemoryRequest, own.MemoryLimit, defaults.MemoryRequest, defaults.MemoryLimit)
-	result.StorageLimit = cmp.Or(own.StorageLimit, defaults.StorageLimit)
-	return result
-}
-
-func fillPair[T int64 | float64](request, limit, defaultRequest, defaultLimit T) (T, T) {
-	if limit == 0 && defaultLimit != 0 {
-		limit = max(defaultLimit, request)
-	}
-	if request == 0 {
-		request = defaultRequest
-		if limit != 0 {
-			request = min(request, limit)
-		}
-	}
-	return request, limit
-}
-
-// updateResources applies a change to resources that are in force. What is
-// zero stays; the result must still be valid as a whole.
-func updateResources(current, update hosting.ResourceConfig) (hosting.ResourceConfig, error) {
-	result := hosting.ResourceConfig{
-		CPURequest:    cmp.Or(update.CPURequest, current.CPURequest),
-		CPULimit:      cmp.Or(update.CPULimit, current.CPULimit),
-		MemoryRequest: cmp.Or(update.MemoryRequest, current.MemoryRequest),
-		MemoryLimit:   cmp.Or(update.MemoryLimit, current.MemoryLimit),
-		StorageLimit:  cmp.Or(update.StorageLimit, current.StorageLimit),
-	}
-	if err := result.Validate(); err != nil {
-		return result, fmt.Errorf("together with what the instance has: %w", err)
-	}
-	return result, nil
 }

@@ -36,34 +36,6 @@ func testConfig(change func(*hosting.CloudHostingConfig)) hosting.CloudHostingCo
 	return config
 }
 
-func TestDefaultsGiveWayToWhatTheInstanceSays(t *testing.T) {
-	t.Parallel()
-	defaults := hosting.ResourceConfig{CPURequest: 0.25, CPULimit: 0.5, MemoryRequest: 256, MemoryLimit: 512}
-	for _, test := range []struct {
-		name      string
-		own       *hosting.ResourceConfig
-		want      hosting.ResourceConfig
-		noDefault bool
-	}{
-		{name: "nothing said", want: defaults},
-		{name: "a small limit lowers the default request", own: &hosting.ResourceConfig{CPULimit: 0.1},
-			want: hosting.ResourceConfig{CPURequest: 0.1, CPULimit: 0.1, MemoryRequest: 256, MemoryLimit: 512}},
-		{name: "a large request raises the default limit", own: &hosting.ResourceConfig{MemoryRequest: 1024},
-			want: hosting.ResourceConfig{CPURequest: 0.25, CPULimit: 0.5, MemoryRequest: 1024, MemoryLimit: 1024}},
-		{name: "no default limit stays no limit", own: &hosting.ResourceConfig{CPURequest: 2}, noDefault: true,
-			want: hosting.ResourceConfig{CPURequest: 2}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			d := defaults
-			if test.noDefault {
-				d = hosting.ResourceConfig{}
-			}
-			assert.Equal(t, test.want, mergeResources(test.own, d))
-		})
-	}
-}
-
 func TestIngressNeedsAHost(t *testing.T) {
 	t.Parallel()
 	network := func(n hosting.NetworkConfig, ports ...int) hosting.CloudHostingConfig {
@@ -121,31 +93,6 @@ func TestAnAutoscalerNeedsATargetOfTheInstanceItself(t *testing.T) {
 		c.InstanceType, c.Scaling = hosting.TypeDaemonSet, &hosting.ScaleConfig{TargetCPUUtilization: 60}
 	}))
 	require.ErrorIs(t, err, hosting.Unsupported)
-}
-
-func TestConfigurationsThatMeanTheSameAreEqual(t *testing.T) {
-	t.Parallel()
-	plain := canonical(testConfig(nil), "default")
-	for name, change := range map[string]func(*hosting.CloudHostingConfig){
-		"the default region by name": func(c *hosting.CloudHostingConfig) { c.Region = "default" },
-		"empty maps and lists": func(c *hosting.CloudHostingConfig) {
-			c.Labels, c.Env, c.Container.Ports = map[string]string{}, map[string]string{}, []int{}
-		},
-		"empty parts": func(c *hosting.CloudHostingConfig) {
-			c.Resources, c.Network, c.Scaling = &hosting.ResourceConfig{}, &hosting.NetworkConfig{}, &hosting.ScaleConfig{}
-		},
-		"this provider by name": func(c *hosting.CloudHostingConfig) { c.Provider = "kubernetes" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			assert.Empty(t, differences(plain, canonical(testConfig(change), "default")))
-		})
-	}
-	other := canonical(testConfig(func(c *hosting.CloudHostingConfig) {
-		c.Env = map[string]string{"A": "1"}
-		c.Container.Image = "nginx:1.30"
-	}), "default")
-	assert.Equal(t, []string{"container", "env"}, differences(plain, other))
 }
 
 func TestBadProviderConfigurationIsRefused(t *testing.T) {

@@ -21,6 +21,16 @@ func (e *env) wantError(t *testing.T, call string, err error, code hosting.Code,
 	}
 }
 
+// wantIDError is wantError for a call about an instance, which the error has
+// to name.
+func (e *env) wantIDError(t *testing.T, call, id string, err error, code hosting.Code, reason hosting.Reason, texts ...string) {
+	t.Helper()
+	e.wantError(t, call, err, code, reason, texts...)
+	if failure, ok := errors.AsType[*hosting.Error](err); ok && failure.InstanceID == "" && id != "" {
+		t.Errorf("%s: the error does not carry the instance id, %q: %v", call, id, err)
+	}
+}
+
 func (e *env) errorProblem(err error, code hosting.Code, reason hosting.Reason, texts ...string) string {
 	want := fmt.Sprintf("want an error with code %s and reason %s", code, reason)
 	if err == nil {
@@ -104,11 +114,16 @@ func sameResources(a, b *hosting.ResourceConfig) bool {
 	return *a == *b
 }
 
+// health returns what HealthCheck says.
+func (e *env) health(t *testing.T, id string) hosting.Health {
+	t.Helper()
+	return read(t, e, "HealthCheck", id, func() (hosting.Health, error) { return e.p.HealthCheck(e.ctx, id) })
+}
+
 // wantHealth checks what HealthCheck says; an empty reason means healthy.
 func (e *env) wantHealth(t *testing.T, id, reason string) {
 	t.Helper()
-	health, err := e.p.HealthCheck(e.ctx, id)
-	must(t, "HealthCheck", id, err)
+	health := e.health(t, id)
 	if health.Healthy != (reason == "") || health.Reason != reason {
 		t.Errorf("HealthCheck(%s): got healthy %t, reason %q; want healthy %t, reason %q", id, health.Healthy, health.Reason, reason == "", reason)
 	}

@@ -16,6 +16,7 @@ func callInputCases() []testCase {
 		once("bad options for logs are refused", logsBad, hosting.CanLogs),
 		once("a period of cost that ends before it starts is refused", costBad, hosting.CanActualCost),
 		once("an ingress that is asked for needs a host", ingressNeedsHost, hosting.CanIngress),
+		once("an ingress that is asked for needs a port", ingressNeedsPort, hosting.CanIngress),
 		once("a mount of an unknown volume is not found", mountUnknown, hosting.CanMountVolumes),
 	}
 }
@@ -29,7 +30,7 @@ func scaleBad(t *testing.T, e *env) {
 	created := e.create(t, e.config(Serve))
 	for _, replicas := range []int{-1, -1 << 31, 100_001} {
 		err := e.p.ScaleInstance(e.ctx, created.ID, replicas)
-		e.wantError(t, fmt.Sprintf("ScaleInstance(%s, %d)", created.ID, replicas), err, hosting.ScaleFailed, hosting.InvalidArgument, "replicas", fmt.Sprint(replicas))
+		e.wantIDError(t, fmt.Sprintf("ScaleInstance(%s, %d)", created.ID, replicas), created.ID, err, hosting.ScaleFailed, hosting.InvalidArgument, "replicas", fmt.Sprint(replicas))
 	}
 	wantUnchanged(t, "ScaleInstance with bad numbers", e.get(t, created.ID), created)
 }
@@ -51,7 +52,7 @@ func updateBad(t *testing.T, e *env) {
 		{"memoryRequest", hosting.ResourceConfig{MemoryLimit: 32 << 20}},
 	} {
 		err := e.p.UpdateResources(e.ctx, created.ID, bad.resources)
-		e.wantError(t, fmt.Sprintf("UpdateResources(%s, %s)", created.ID, toJSON(bad.resources)), err, hosting.UpdateFailed, hosting.InvalidArgument, bad.field)
+		e.wantIDError(t, fmt.Sprintf("UpdateResources(%s, %s)", created.ID, toJSON(bad.resources)), created.ID, err, hosting.UpdateFailed, hosting.InvalidArgument, bad.field)
 	}
 	wantUnchanged(t, "UpdateResources with bad resources", e.get(t, created.ID), created)
 }
@@ -70,13 +71,13 @@ func logsBad(t *testing.T, e *env) {
 		{"ollow", "", hosting.LogQueryOptions{Follow: true}}, // follow or Follow
 	} {
 		_, err := e.p.GetLogs(e.ctx, id, bad.options)
-		e.wantError(t, fmt.Sprintf("GetLogs(%s, %s)", id, toJSON(bad.options)), err, hosting.LogsFailed, hosting.InvalidArgument, bad.field, bad.value)
+		e.wantIDError(t, fmt.Sprintf("GetLogs(%s, %s)", id, toJSON(bad.options)), id, err, hosting.LogsFailed, hosting.InvalidArgument, bad.field, bad.value)
 		if bad.options.Follow || !e.has(t, hosting.CanStreamLogs) {
 			continue
 		}
 		yields := 0
 		for _, err := range hosting.StreamLogs(e.ctx, e.p, id, bad.options) {
-			e.wantError(t, fmt.Sprintf("StreamLogs(%s, %s)", id, toJSON(bad.options)), err, hosting.LogsFailed, hosting.InvalidArgument, bad.field, bad.value)
+			e.wantIDError(t, fmt.Sprintf("StreamLogs(%s, %s)", id, toJSON(bad.options)), id, err, hosting.LogsFailed, hosting.InvalidArgument, bad.field, bad.value)
 			if yields++; yields > 1 {
 				t.Errorf("StreamLogs(%s, %s) goes on after its error", id, toJSON(bad.options))
 				break
@@ -91,7 +92,7 @@ func logsBad(t *testing.T, e *env) {
 func costBad(t *testing.T, e *env) {
 	id := e.create(t, e.config(Serve)).ID
 	_, err := e.p.GetActualCost(e.ctx, id, hosting.TimeFromMillis(2000), hosting.TimeFromMillis(1000))
-	e.wantError(t, fmt.Sprintf("GetActualCost(%s) with end before start", id), err, hosting.CostFailed, hosting.InvalidArgument)
+	e.wantIDError(t, fmt.Sprintf("GetActualCost(%s) with end before start", id), id, err, hosting.CostFailed, hosting.InvalidArgument)
 }
 
 // ingressNeedsHost allows for providers that are configured with a domain.
@@ -104,10 +105,22 @@ func ingressNeedsHost(t *testing.T, e *env) {
 		e.wantError(t, "CreateInstance with an ingress without a host", err, hosting.CreateFailed, hosting.InvalidArgument, "network.ingressHost")
 		return
 	}
-	endpoint, err := e.p.GetServiceEndpoint(e.ctx, created.ID)
-	must(t, "GetServiceEndpoint", created.ID, err)
+	endpoint := e.awaitEndpoint(t, created.ID)
 	if endpoint.Type != hosting.EndpointIngress || !strings.HasPrefix(endpoint.Host, config.InstanceName+".") {
 		t.Errorf("instance %s asked for an ingress without a host: got endpoint %s, want an ingress with a host made of its name, or a refusal", created.ID, toJSON(endpoint))
+	}
+}
+
+func ingressNeedsPort(t *testing.T, e *env) {
+	yes := true
+	for what, network := range map[string]hosting.NetworkConfig{
+		"an ingress and a host": {IngressEnabled: &yes, IngressHost: "web.example.com"},
+		"an ingress host":       {IngressHost: "web.example.com"},
+	} {
+		config := e.config(Serve)
+		config.Container.Ports, config.Network = nil, &network
+		_, err := e.tryCreate(t, config)
+		e.wantError(t, "CreateInstance that asks for "+what+" without a port", err, hosting.CreateFailed, hosting.InvalidArgument, "network.ports")
 	}
 }
 

@@ -40,13 +40,17 @@ func (e *env) wantAllRefused(t *testing.T, ctx context.Context, reason hosting.R
 	changed := clone(config)
 	changed.Labels = map[string]string{"changed": "yes"}
 	calls := slices.Concat(idCalls(), configCalls(absent), configCalls(changed), otherCalls(e.Region, e.typ))
-	for _, c := range calls {
+	for i, c := range calls {
 		if c.name == "StreamLogs" || c.needs != "" && !e.has(t, c.needs) {
 			continue
 		}
 		start := time.Now()
 		err := c.do(ctx, e.p, created.ID)
-		e.wantError(t, fmt.Sprintf("%s with a context that is %v", c.name, cause), err, c.code, reason)
+		about := created.ID
+		if i >= len(idCalls()) {
+			about = ""
+		}
+		e.wantIDError(t, fmt.Sprintf("%s with a context that is %v", c.name, cause), about, err, c.code, reason)
 		if err != nil && !errors.Is(err, cause) {
 			t.Errorf("%s: errors.Is(err, %v) is false for %v", c.name, cause, err)
 		}

@@ -43,8 +43,9 @@ func accessors(t *testing.T, e *env) {
 }
 
 func capabilitiesComplete(t *testing.T, e *env) {
-	set, err := hosting.Capabilities(e.ctx, e.p, e.Region, e.typ)
-	must(t, "Capabilities", e.Region+", "+e.typ, err)
+	set := read(t, e, "Capabilities", e.Region+", "+e.typ, func() (hosting.CapabilitySet, error) {
+		return hosting.Capabilities(e.ctx, e.p, e.Region, e.typ)
+	})
 	for _, c := range hosting.AllCapabilities() {
 		support, told := set[c]
 		switch {
@@ -88,7 +89,7 @@ func unsupported(t *testing.T, e *env) {
 			e.wantUnavailable(t, id, "cpuUsage", "memoryUsage")
 			continue
 		}
-		e.wantError(t, fmt.Sprintf("%s(%s) without %q", c.name, id, c.needs), err, c.code, hosting.Unsupported)
+		e.wantIDError(t, fmt.Sprintf("%s(%s) without %q", c.name, id, c.needs), id, err, c.code, hosting.Unsupported)
 	}
 	for _, c := range configCalls(e.config(Serve)) {
 		if slices.Contains(missing, c.needs) {
@@ -143,8 +144,7 @@ func asks(e *env) map[hosting.Capability]func(*hosting.CloudHostingConfig) {
 // wantUnavailable checks that the metrics list the fields as not measured.
 func (e *env) wantUnavailable(t *testing.T, id string, fields ...string) {
 	t.Helper()
-	metrics, err := e.p.GetMetrics(e.ctx, id)
-	must(t, "GetMetrics", id, err)
+	metrics := read(t, e, "GetMetrics", id, func() (hosting.InstanceMetrics, error) { return e.p.GetMetrics(e.ctx, id) })
 	for _, field := range fields {
 		if !slices.Contains(metrics.Unavailable, field) {
 			t.Errorf("GetMetrics(%s): %s is not supported, want it among unavailable, got %q", id, field, metrics.Unavailable)

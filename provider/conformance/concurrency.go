@@ -93,9 +93,18 @@ func changesTogether(t *testing.T, e *env) {
 		{"ScaleInstance", func(i int) error { return e.p.ScaleInstance(e.ctx, id, 1+i%3) }},
 		{"StopInstance", func(int) error { return e.p.StopInstance(e.ctx, id) }},
 		{"StartInstance", func(int) error { return e.p.StartInstance(e.ctx, id) }},
-		{"GetInstance", func(int) error { _, err := e.p.GetInstance(e.ctx, id); return err }},
-		{"ListInstances", func(int) error { _, err := e.p.ListInstances(e.ctx); return err }},
-		{"HealthCheck", func(int) error { _, err := e.p.HealthCheck(e.ctx, id); return err }},
+		{"GetInstance", func(int) error {
+			_, err := retried(e, func() (hosting.CloudInstance, error) { return e.p.GetInstance(e.ctx, id) })
+			return err
+		}},
+		{"ListInstances", func(int) error {
+			_, err := retried(e, func() ([]hosting.CloudInstance, error) { return e.p.ListInstances(e.ctx) })
+			return err
+		}},
+		{"HealthCheck", func(int) error {
+			_, err := retried(e, func() (hosting.Health, error) { return e.p.HealthCheck(e.ctx, id) })
+			return err
+		}},
 		{"CreateInstance", func(int) error { _, err := e.p.CreateInstance(e.ctx, config); return err }},
 	}
 	for i, err := range together(4*len(calls), func(i int) error { return calls[i%len(calls)].do(i) }) {

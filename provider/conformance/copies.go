@@ -2,8 +2,10 @@ package conformance
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"skillcenter.io/hosting"
 )
@@ -11,7 +13,7 @@ import (
 func copyCases() []testCase {
 	return []testCase{
 		once("changing a configuration afterwards changes nothing", argumentsCopied),
-		once("results belong to the caller", resultsCopied),
+		once("results belong to the caller", resultsCopied).waiting(),
 	}
 }
 
@@ -22,7 +24,16 @@ func argumentsCopied(t *testing.T, e *env) {
 	config.Env = map[string]string{"A": "1"}
 	config.Container.Env = map[string]string{"B": "1"}
 	config.Container.Ports = []int{8080}
-	config.Container.Args = append([]string{}, config.Container.Args...)
+	config.Container.Args = append(slices.Clone(config.Container.Args), "more")
+	config.Container.Commands = append(slices.Clone(config.Container.Commands), "/bin/more")
+	config.Container.TerminationGracePeriod = new(hosting.Duration(2 * time.Second))
+	config.Network = &hosting.NetworkConfig{ServiceType: hosting.ServiceClusterIP, Ports: []int{8080}}
+	if e.has(t, hosting.CanHealthCheck) {
+		config.Container.HealthCheck = &hosting.HealthCheck{Command: []string{"/bin/true"}, Period: hosting.Duration(5 * time.Second)}
+	}
+	if e.has(t, hosting.CanSecretEnv) {
+		config.SecretEnv = hosting.SecretMap{"TOKEN": "one"}
+	}
 	config.Resources = &hosting.ResourceConfig{CPULimit: 0.5, MemoryLimit: 128 << 20}
 	config.Scaling = &hosting.ScaleConfig{MaxReplicas: 2}
 	original := clone(config)
@@ -33,6 +44,16 @@ func argumentsCopied(t *testing.T, e *env) {
 	config.Env["A"] = "2"
 	config.Container.Env["B"] = "2"
 	config.Container.Ports[0] = 9090
+	config.Container.Args[0] = "other"
+	config.Container.Commands[0] = "/bin/other"
+	*config.Container.TerminationGracePeriod = hosting.Duration(9 * time.Second)
+	if check := config.Container.HealthCheck; check != nil {
+		check.Command[0], check.Period = "/bin/false", hosting.Duration(9*time.Second)
+	}
+	if config.SecretEnv != nil {
+		config.SecretEnv["TOKEN"] = "two"
+	}
+	config.Network.ServiceType, config.Network.Ports[0] = hosting.ServiceNodePort, 9090
 	config.Container.Image = "other.example.com/other:1"
 	config.Resources.CPULimit = 4
 	config.Scaling.MaxReplicas = 9
@@ -46,8 +67,11 @@ func resultsCopied(t *testing.T, e *env) {
 	config.Labels = map[string]string{"team": "blue"}
 	config.Container.Ports = []int{8080}
 	id := e.create(t, config).ID
+	if e.has(t, hosting.CanLogs) {
+		e.awaitLogs(t, id, 1)
+	}
 
-	read := func() map[string]any {
+	look := func() map[string]any {
 		got := map[string]any{
 			"GetInstance": e.get(t, id), "ListInstances": e.named(t, config.InstanceName),
 			"SupportedRegions": e.p.SupportedRegions(), "SupportedInstanceTypes": e.p.SupportedInstanceTypes(),
@@ -55,24 +79,30 @@ func resultsCopied(t *testing.T, e *env) {
 		created, err := e.p.CreateInstance(e.ctx, config)
 		must(t, "CreateInstance again", id, err)
 		got["CreateInstance"] = created
-		set, err := hosting.Capabilities(e.ctx, e.p, e.Region, e.typ)
-		must(t, "Capabilities", e.typ, err)
-		got["Capabilities"] = set
+		got["Capabilities"] = read(t, e, "Capabilities", e.typ, func() (hosting.CapabilitySet, error) {
+			return hosting.Capabilities(e.ctx, e.p, e.Region, e.typ)
+		})
 		if e.has(t, hosting.CanEndpoint) {
-			endpoint, err := e.p.GetServiceEndpoint(e.ctx, id)
-			must(t, "GetServiceEndpoint", id, err)
-			got["GetServiceEndpoint"] = endpoint
+			got["GetServiceEndpoint"] = e.awaitEndpoint(t, id)
 		}
 		if e.has(t, hosting.CanEvents) {
-			events, err := e.p.GetEvents(e.ctx, id)
-			must(t, "GetEvents", id, err)
+			events := read(t, e, "GetEvents", id, func() ([]hosting.InstanceEvent, error) { return e.p.GetEvents(e.ctx, id) })
 			got["GetEvents"] = events[:min(1, len(events))]
+		}
+		if e.has(t, hosting.CanLogs) {
+			logs := read(t, e, "GetLogs", id, func() ([]hosting.LogEntry, error) {
+				return e.p.GetLogs(e.ctx, id, hosting.LogQueryOptions{})
+			})
+			got["GetLogs"] = logs[:min(1, len(logs))]
+		}
+		if e.has(t, hosting.CanMetrics) {
+			got["GetMetrics"] = e.metrics(t, id).Unavailable
 		}
 		return got
 	}
-	for name, result := range read() {
+	for name, result := range look() {
 		overwrite(reflect.ValueOf(result))
-		if fresh := read()[name]; holdsOverwritten(fresh) {
+		if fresh := look()[name]; holdsOverwritten(fresh) {
 			t.Errorf("%s(%s): what a caller wrote into its result is in the next one: %s", name, id, toJSON(fresh))
 		}
 	}

@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -90,13 +89,7 @@ func changeDefects() []defect {
 				return err
 			}
 		}},
-		{"stop does not tell what it will start with", "stop keeps the number of replicas and start brings them back", func(b *broken) {
-			b.show = func(in instance) instance {
-				in.Metadata = maps.Clone(in.Metadata)
-				delete(in.Metadata, hosting.MetadataStoppedReplicas)
-				return in
-			}
-		}},
+		{"stop does not tell what it will start with", "stop keeps the number of replicas and start brings them back", withoutMetadata(hosting.MetadataStoppedReplicas)},
 		{"stop scales to zero", "stop keeps the number of replicas and start brings them back", func(b *broken) {
 			b.stop = func(c ctx, id string) error {
 				if err := b.good.ScaleInstance(c, id, 0); err == nil {
@@ -117,6 +110,34 @@ func changeDefects() []defect {
 			b.stop = func(c ctx, id string) error {
 				conflict := b.good.failure(hosting.StopFailed, hosting.Conflict, "it is completed")
 				return b.instead(c, id, b.good.StopInstance(c, id), conflict, hosting.StatusCompleted)
+			}
+		}},
+		{"start of a failed job is a conflict", "a job whose container fails has failed", func(b *broken) {
+			b.start = func(c ctx, id string) error {
+				conflict := b.good.failure(hosting.StartFailed, hosting.Conflict, "it has failed")
+				return b.instead(c, id, b.good.StartInstance(c, id), conflict, hosting.StatusFailed)
+			}
+		}},
+		{"start of a completed job runs it again", "a finished job is completed, healthy and stays so", func(b *broken) {
+			b.start = func(c ctx, id string) error {
+				if c.Err() == nil && b.status(c, id) == hosting.StatusCompleted {
+					return b.good.RestartInstance(c, id)
+				}
+				return b.good.StartInstance(c, id)
+			}
+		}},
+		{"restart of a failed job is a conflict", "a job whose container fails has failed", func(b *broken) {
+			b.restart = func(c ctx, id string) error {
+				conflict := b.good.failure(hosting.RestartFailed, hosting.Conflict, "it has failed")
+				return b.instead(c, id, b.good.RestartInstance(c, id), conflict, hosting.StatusFailed, hosting.StatusCreating, hosting.StatusRestarting)
+			}
+		}},
+		{"restart of a completed job is a conflict", "restart replaces what runs", func(b *broken) {
+			b.restart = func(c ctx, id string) error {
+				if c.Err() == nil && b.status(c, id) == hosting.StatusCompleted {
+					return b.good.failure(hosting.RestartFailed, hosting.Conflict, "it is completed")
+				}
+				return b.good.RestartInstance(c, id)
 			}
 		}},
 		{"restart does nothing", "restart replaces what runs", func(b *broken) {
@@ -172,6 +193,15 @@ func changeDefects() []defect {
 				return b.instead(c, id, b.good.ScaleInstance(c, id, n), nil, hosting.StatusCreating, hosting.StatusRunning)
 			}
 		}},
+		{"an autoscaler's conflict does not name it", "an instance with an autoscaler is not scaled by hand", func(b *broken) {
+			b.scale = func(c ctx, id string, n int) error {
+				err := b.good.ScaleInstance(c, id, n)
+				if isReason(err, hosting.Conflict) {
+					return b.good.failure(hosting.ScaleFailed, hosting.Conflict, "not now")
+				}
+				return err
+			}
+		}},
 		{"scale of a job does nothing", "scale changes how many run at once in a job", func(b *broken) {
 			b.scale = func(c ctx, id string, n int) error {
 				if strings.Contains(id, ".job.") && b.status(c, id) == hosting.StatusRunning {
@@ -195,6 +225,15 @@ func changeDefects() []defect {
 				return err
 			}
 		}},
+		{"update without a change of a running job is a conflict", "resources of a job change only while it is stopped", func(b *broken) {
+			b.update = func(c ctx, id string, r hosting.ResourceConfig) error {
+				err := b.good.UpdateResources(c, id, r)
+				if err == nil && strings.Contains(id, ".job.") && b.status(c, id) != hosting.StatusStopped {
+					return b.good.failure(hosting.UpdateFailed, hosting.Conflict, "it is not stopped")
+				}
+				return err
+			}
+		}},
 		{"update of a running job is taken and does nothing", "resources of a job change only while it is stopped", func(b *broken) {
 			b.update = func(c ctx, id string, r hosting.ResourceConfig) error {
 				if err := b.good.UpdateResources(c, id, r); !isReason(err, hosting.Conflict) || !strings.Contains(id, ".job.") {
@@ -207,8 +246,19 @@ func changeDefects() []defect {
 }
 
 func abilityDefects() []defect {
+	const cronJobRuns = "a cronjob that is run now runs once more, until it is stopped"
 	return []defect{
-		{"run now does nothing", "a cronjob that is run now runs once more, until it is stopped", func(b *broken) {
+		{"run now of what is stopped is taken", cronJobRuns, func(b *broken) {
+			b.run = func(c ctx, id string) error {
+				return b.instead(c, id, b.good.RunNow(c, id), nil, hosting.StatusStopped)
+			}
+		}},
+		{"run now while a run is active is taken", cronJobRuns, func(b *broken) {
+			b.run = func(c ctx, id string) error {
+				return b.instead(c, id, b.good.RunNow(c, id), nil, hosting.StatusRunning)
+			}
+		}},
+		{"run now does nothing", cronJobRuns, func(b *broken) {
 			b.run = func(c ctx, id string) error { _, err := b.good.GetInstance(c, id); return as(err, hosting.StartFailed) }
 		}},
 		{"a watch tells of no deletion", "a watch tells what is there, what changes and what goes", func(b *broken) {

@@ -66,10 +66,25 @@ func showDefects() []defect {
 		{"the list has one twice", "list is sorted by id and has every instance once", func(b *broken) {
 			b.list = func(list []instance) []instance { return append(list, list[max(0, len(list)-1):]...) }
 		}},
-		{"what is being created is degraded", "a new instance becomes running and healthy", func(b *broken) {
+		{"what is being created is starting", "a new instance becomes running and healthy", func(b *broken) {
 			b.show = func(in instance) instance {
 				if in.Status == hosting.StatusCreating {
-					in.Status = hosting.StatusDegraded
+					in.Status = hosting.StatusStarting
+				}
+				return in
+			}
+		}},
+		{"ready replicas are not counted", "a new instance becomes running and healthy", withoutMetadata(hosting.MetadataReadyReplicas)},
+		{"what is being created is healthy", "create returns the instance as accepted", healthyDespite("Creating")},
+		{"what is stopped is healthy", "stop keeps the number of replicas and start brings them back", healthyDespite("Stopped")},
+		{"what is terminating is healthy", "a terminating instance cannot be changed or created", healthyDespite("Terminating")},
+		{"changes leave the time of the update", "stop keeps the number of replicas and start brings them back", func(b *broken) {
+			b.show = func(in instance) instance { in.UpdatedAt = in.CreatedAt; return in }
+		}},
+		{"storage is not shown", "create returns the instance as accepted", func(b *broken) {
+			b.show = func(in instance) instance {
+				if in.Resources != nil {
+					in.Resources.StorageLimit = 0
 				}
 				return in
 			}
@@ -94,13 +109,8 @@ func showDefects() []defect {
 				return in
 			}
 		}},
-		{"failures have no reason", "waiting for an instance that fails ends with the reason", func(b *broken) {
-			b.show = func(in instance) instance {
-				in.Metadata = maps.Clone(in.Metadata)
-				delete(in.Metadata, hosting.MetadataReason)
-				return in
-			}
-		}},
+		{"failures have no reason", "waiting for an instance that fails ends with the reason", withoutMetadata(hosting.MetadataReason)},
+		{"failures have no message", "a container that exits at once fails with the reason", withoutMetadata(hosting.MetadataMessage)},
 		{"an idle cronjob is stopped", "a cronjob is running while its schedule is active", func(b *broken) {
 			b.show = func(in instance) instance {
 				if in.InstanceType == hosting.TypeCronJob && in.Status == hosting.StatusRunning {
@@ -118,6 +128,29 @@ func showDefects() []defect {
 		{"instances have no creation time", "create returns the instance as accepted", func(b *broken) {
 			b.show = func(in instance) instance { in.CreatedAt = hosting.Time{}; return in }
 		}},
+	}
+}
+
+func withoutMetadata(key string) func(*broken) {
+	return func(b *broken) {
+		b.show = func(in instance) instance {
+			in.Metadata = maps.Clone(in.Metadata)
+			delete(in.Metadata, key)
+			return in
+		}
+	}
+}
+
+// healthyDespite spoils what HealthCheck says where the reference gives this
+// reason.
+func healthyDespite(reason string) func(*broken) {
+	return func(b *broken) {
+		b.health = func(health hosting.Health) hosting.Health {
+			if health.Reason == reason {
+				health.Healthy, health.Reason = true, ""
+			}
+			return health
+		}
 	}
 }
 
@@ -175,6 +208,27 @@ func logDefects() []defect {
 				options.EndTime = hosting.TimeFromMillis(options.EndTime.Millis() + 1)
 			}
 		}, nil),
+		{"log entries share their metadata", "results belong to the caller", func(b *broken) {
+			b.logs = func(c ctx, id string, options hosting.LogQueryOptions) ([]hosting.LogEntry, error) {
+				entries, err := b.good.GetLogs(c, id, options)
+				for i := range entries {
+					entries[i].Metadata = b.note("metadata", map[string]string{"pod": "web"}).(map[string]string)
+				}
+				return entries, err
+			}
+		}},
+		{"cursors are not taken", "a stream resumes behind a cursor", func(b *broken) {
+			b.stream = func(c ctx, id string, options hosting.LogQueryOptions) stream {
+				return func(yield func(hosting.LogEntry, error) bool) {
+					for entry, err := range b.good.StreamLogs(c, id, options) {
+						entry.Cursor = ""
+						if !yield(entry, err) {
+							return
+						}
+					}
+				}
+			}
+		}},
 		{"no logs are an error", "logs of what has not run are empty", func(b *broken) {
 			b.logs = func(c ctx, id string, options hosting.LogQueryOptions) ([]hosting.LogEntry, error) {
 				entries, err := b.good.GetLogs(c, id, options)
@@ -275,6 +329,12 @@ func figureDefects() []defect {
 			m.NetworkIn, m.NetworkOut, m.Unavailable = 0, 0, []string{"networkOut", "networkIn"}
 		}),
 		metrics("what is unavailable is made up", measured, func(m *hosting.InstanceMetrics) { m.DiskUsage, m.Unavailable = 1, []string{"diskUsage"} }),
+		{"metrics share what is unavailable", "results belong to the caller", func(b *broken) {
+			b.metrics = func(m hosting.InstanceMetrics) hosting.InstanceMetrics {
+				m.DiskUsage, m.Unavailable = 0, b.note("unavailable", []string{"diskUsage"}).([]string)
+				return m
+			}
+		}},
 		metrics("what is stopped uses memory", "metrics of a stopped instance are zero", func(m *hosting.InstanceMetrics) { m.MemoryUsage += 1 << 20 }),
 		metrics("replicas are ready at once", "metrics of a stopped instance are zero", func(m *hosting.InstanceMetrics) { m.ReadyReplicas = 1 }),
 		{"an endpoint is made up without ports", "an instance without ports has no endpoint", func(b *broken) {
@@ -289,6 +349,7 @@ func figureDefects() []defect {
 		endpoint("the endpoint is on the container's port", "the ports of the network win over those of the container", func(e *hosting.ServiceEndpoint) { e.Port = 8080 }),
 		endpoint("the endpoint is never the ingress", "an ingress host is the endpoint", func(e *hosting.ServiceEndpoint) { e.Type = hosting.EndpointCluster }),
 		estimate("the breakdown does not sum up", "an estimate sums up and scales with the replicas", func(_ config, e *hosting.CostEstimate) { e.Breakdown.Compute += 0.01 }),
+		estimate("a month has 30 days", "an estimate sums up and scales with the replicas", func(_ config, e *hosting.CostEstimate) { e.MonthlyCost = 30 * e.DailyCost }),
 		estimate("an estimate is of one replica", "an estimate sums up and scales with the replicas", func(c config, e *hosting.CostEstimate) {
 			if c.Scaling != nil && c.Scaling.MinReplicas > 1 {
 				n := float64(c.Scaling.MinReplicas)

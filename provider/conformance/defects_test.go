@@ -126,6 +126,34 @@ func createDefects() []defect {
 				return in, err
 			}
 		}},
+		{"create takes an empty part for another configuration", "creating again returns the same instance", func(b *broken) {
+			b.create = func(c ctx, config config) (instance, error) {
+				if _, there := b.exists(c, config); there && config.Scaling != nil && *config.Scaling == (hosting.ScaleConfig{}) {
+					return instance{}, b.good.failure(hosting.CreateFailed, hosting.AlreadyExists, "it exists without scaling")
+				}
+				return b.good.CreateInstance(c, config)
+			}
+		}},
+		{"create refuses its own name", "create fills in the default region and resources", func(b *broken) {
+			b.create = func(c ctx, config config) (instance, error) {
+				if config.Provider == b.good.ProviderName() {
+					return instance{}, b.good.failure(hosting.CreateFailed, hosting.InvalidArgument, "provider "+config.Provider)
+				}
+				return b.good.CreateInstance(c, config)
+			}
+		}},
+		{"create keeps the caller's arguments", "changing a configuration afterwards changes nothing", func(b *broken) {
+			b.create = func(c ctx, config config) (instance, error) {
+				if config.Container == nil || len(config.Container.Commands) == 0 {
+					return b.good.CreateInstance(c, config)
+				}
+				kept := b.note("commands "+config.InstanceName, config.Container.Commands).([]string)
+				if !slices.Equal(kept, config.Container.Commands) {
+					return instance{}, b.good.failure(hosting.CreateFailed, hosting.AlreadyExists, "it exists")
+				}
+				return b.good.CreateInstance(c, config)
+			}
+		}},
 		{"create refuses what overlaps", "identical creates at once make one instance", func(b *broken) {
 			b.create = func(c ctx, config config) (in instance, err error) {
 				err = b.busy(hosting.CreateFailed, func() (err error) {
@@ -263,6 +291,19 @@ func createDefects() []defect {
 	}
 }
 
+// withoutInstanceID takes the instance out of errors with a reason, or of all.
+func withoutInstanceID(reason hosting.Reason) func(error) error {
+	return func(err error) error {
+		failure, ok := errors.AsType[*hosting.Error](err)
+		if !ok || reason != "" && failure.Reason != reason {
+			return err
+		}
+		changed := *failure
+		changed.InstanceID = ""
+		return &changed
+	}
+}
+
 func inputDefects() []defect {
 	createRefusal := func(what, found string, reason hosting.Reason, retry func(*config)) defect {
 		return defect{what, found, func(b *broken) {
@@ -288,6 +329,27 @@ func inputDefects() []defect {
 				return b.good.failure(hosting.CodeOf(err), hosting.ReasonOf(err), "bad request")
 			}
 		}},
+		{"errors do not name the instance", "a malformed id is refused by every call", func(b *broken) {
+			b.fail = withoutInstanceID("")
+		}},
+		{"conflicts do not name the instance", "a stopped instance cannot be restarted", func(b *broken) {
+			b.fail = withoutInstanceID(hosting.Conflict)
+		}},
+		{"cancelled calls do not name the instance", "a cancelled call is refused and changes nothing", func(b *broken) {
+			b.fail = withoutInstanceID(hosting.Canceled)
+		}},
+		{"what is unsupported does not name the instance", "what is not supported says so", func(b *broken) {
+			b.fail = withoutInstanceID(hosting.Unsupported)
+		}},
+		{"text is not looked at", "text that is not UTF-8 is refused", func(b *broken) {
+			b.create = func(c ctx, config config) (instance, error) {
+				if config.Container != nil && config.Resources == nil { // JSON has no NaN
+					config = b.good.copy(config)
+				}
+				return b.good.CreateInstance(c, config)
+			}
+		}},
+		createRefusal("an ingress without a port is left out", "an ingress that is asked for needs a port", hosting.InvalidArgument, func(config *config) { config.Network = nil }),
 		{"errors are of another type", "a bad name is refused", func(b *broken) {
 			b.fail = func(err error) error { return errors.New(err.Error()) }
 		}},

@@ -27,10 +27,13 @@ func deleteEnds(t *testing.T, e *env) {
 			}
 			return fmt.Errorf("it is %s", instance.Status)
 		}
-		e.wantError(t, fmt.Sprintf("GetInstance(%s) after DeleteInstance", id), err, hosting.InstanceNotFound, hosting.NotFound)
+		if isAway(err) {
+			return err
+		}
+		e.wantIDError(t, fmt.Sprintf("GetInstance(%s) after DeleteInstance", id), id, err, hosting.InstanceNotFound, hosting.NotFound)
 		return nil
 	})
-	e.wantError(t, fmt.Sprintf("DeleteInstance(%s) when it is gone", id), e.p.DeleteInstance(e.ctx, id), hosting.InstanceNotFound, hosting.NotFound)
+	e.wantIDError(t, fmt.Sprintf("DeleteInstance(%s) when it is gone", id), id, e.p.DeleteInstance(e.ctx, id), hosting.InstanceNotFound, hosting.NotFound)
 	if left := e.named(t, config.InstanceName); len(left) != 0 {
 		t.Errorf("ListInstances still has %s after it was deleted", left[0].ID)
 	}
@@ -42,12 +45,17 @@ func terminatingConflicts(t *testing.T, e *env) {
 	id := e.create(t, config).ID
 	must(t, "DeleteInstance", id, e.p.DeleteInstance(e.ctx, id))
 	wantReason(t, fmt.Sprintf("DeleteInstance(%s) again", id), e.p.DeleteInstance(e.ctx, id), hosting.NotFound)
+	health, err := retried(e, func() (hosting.Health, error) { return e.p.HealthCheck(e.ctx, id) })
+	wantReason(t, fmt.Sprintf("HealthCheck(%s) while it is terminating", id), err, hosting.NotFound)
+	if err == nil && (health.Healthy || health.Reason == "") {
+		t.Errorf("HealthCheck(%s) while it is terminating: got healthy %t, reason %q; want unhealthy with a reason", id, health.Healthy, health.Reason)
+	}
 	for _, c := range idCalls() {
 		if !c.changes || !e.has(t, c.needs) {
 			continue
 		}
 		if err := c.do(e.ctx, e.p, id); hosting.CodeOf(err) != hosting.InstanceNotFound {
-			e.wantError(t, fmt.Sprintf("%s(%s) while it is terminating", c.name, id), err, c.code, hosting.Conflict)
+			e.wantIDError(t, fmt.Sprintf("%s(%s) while it is terminating", c.name, id), id, err, c.code, hosting.Conflict)
 		}
 	}
 	if again, err := e.tryCreate(t, config); err != nil {

@@ -57,7 +57,7 @@ func endpointWithoutPorts(t *testing.T, e *env) {
 	config.Container.Ports = nil
 	created := e.create(t, config)
 	_, err := e.p.GetServiceEndpoint(e.ctx, created.ID)
-	e.wantError(t, fmt.Sprintf("GetServiceEndpoint(%s) without ports", created.ID), err, hosting.EndpointFailed, hosting.NotFound)
+	e.wantIDError(t, fmt.Sprintf("GetServiceEndpoint(%s) without ports", created.ID), created.ID, err, hosting.EndpointFailed, hosting.NotFound)
 	if created.Endpoint != nil {
 		t.Errorf("instance %s without ports has endpoint %s", created.ID, toJSON(created.Endpoint))
 	}

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -38,7 +39,9 @@ func (e *env) has(t *testing.T, c hosting.Capability) bool {
 func (e *env) capabilities(t *testing.T) hosting.CapabilitySet {
 	t.Helper()
 	if e.set == nil {
-		set, err := hosting.Capabilities(e.ctx, e.p, e.Region, e.typ)
+		set, err := retried(e, func() (hosting.CapabilitySet, error) {
+			return hosting.Capabilities(e.ctx, e.p, e.Region, e.typ)
+		})
 		if err != nil {
 			t.Fatalf("Capabilities(%q, %q): %v (a provider must implement hosting.CapabilityReporter)", e.Region, e.typ, err)
 		}
@@ -202,28 +205,56 @@ func (e *env) eventually(t *testing.T, what string, look func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within %v: %v", what, e.Timeout, err)
 		}
-		time.Sleep(e.PollInterval)
+		time.Sleep(e.pause(err))
 	}
+}
+
+// pause is how long to wait after err before another look.
+func (e *env) pause(err error) time.Duration {
+	if failure, ok := errors.AsType[*hosting.Error](err); ok {
+		return max(e.PollInterval, failure.RetryAfter)
+	}
+	return e.PollInterval
+}
+
+// isAway tells whether a platform did not answer, which no provider can help:
+// the call says nothing about it and is repeated.
+func isAway(err error) bool {
+	reason := hosting.ReasonOf(err)
+	return reason == hosting.Unavailable || reason == hosting.RateLimited
+}
+
+// retried repeats a call that only reads while the platform does not answer.
+func retried[T any](e *env, read func() (T, error)) (T, error) {
+	deadline := time.Now().Add(e.Timeout)
+	for {
+		result, err := read()
+		wait := e.pause(err)
+		if !isAway(err) || time.Now().Add(wait).After(deadline) {
+			return result, err
+		}
+		time.Sleep(wait)
+	}
+}
+
+// read is retried for a call that has to succeed.
+func read[T any](t *testing.T, e *env, call, id string, do func() (T, error)) T {
+	t.Helper()
+	result, err := retried(e, do)
+	must(t, call, id, err)
+	return result
 }
 
 // get returns the instance.
 func (e *env) get(t *testing.T, id string) hosting.CloudInstance {
 	t.Helper()
-	instance, err := e.p.GetInstance(e.ctx, id)
-	if err != nil {
-		t.Fatalf("GetInstance(%s): %v", id, err)
-	}
-	return instance
+	return read(t, e, "GetInstance", id, func() (hosting.CloudInstance, error) { return e.p.GetInstance(e.ctx, id) })
 }
 
 // list returns all instances.
 func (e *env) list(t *testing.T) []hosting.CloudInstance {
 	t.Helper()
-	instances, err := e.p.ListInstances(e.ctx)
-	if err != nil {
-		t.Fatalf("ListInstances: %v", err)
-	}
-	return instances
+	return read(t, e, "ListInstances", "", func() ([]hosting.CloudInstance, error) { return e.p.ListInstances(e.ctx) })
 }
 
 // named returns the instances in the list with this name in the region.

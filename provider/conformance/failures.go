@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,26 +20,22 @@ func failureCases() []testCase {
 }
 
 // wantFailed waits until the instance has one of the statuses and says why.
+// What crashes may be in a restart at any look.
 func (e *env) wantFailed(t *testing.T, id string, want ...hosting.Status) {
 	t.Helper()
-	var last hosting.CloudInstance
-	e.eventually(t, "instance "+id+" shows that it failed", func() error {
-		last = e.get(t, id)
-		for _, status := range want {
-			if last.Status == status {
-				return nil
-			}
+	e.eventually(t, "instance "+id+" shows that it failed, and why", func() error {
+		now := e.get(t, id)
+		if !slices.Contains(want, now.Status) || now.Metadata[hosting.MetadataReason] == "" || now.Metadata[hosting.MetadataMessage] == "" {
+			return fmt.Errorf("it is %s with metadata %v, want one of %v with %q and %q", now.Status, now.Metadata, want, hosting.MetadataReason, hosting.MetadataMessage)
 		}
-		return &hosting.Error{Message: "it is " + string(last.Status)}
+		return nil
 	})
-	if last.Metadata[hosting.MetadataReason] == "" {
-		t.Errorf("instance %s is %s with metadata %v, want a %q", id, last.Status, last.Metadata, hosting.MetadataReason)
-	}
-	health, err := e.p.HealthCheck(e.ctx, id)
-	must(t, "HealthCheck", id, err)
-	if health.Healthy || health.Reason == "" {
-		t.Errorf("HealthCheck(%s) of an instance that is %s: got healthy %t, reason %q; want unhealthy with a reason", id, last.Status, health.Healthy, health.Reason)
-	}
+	e.eventually(t, "HealthCheck("+id+") tells that it is unhealthy, and why", func() error {
+		if health := e.health(t, id); health.Healthy || health.Reason == "" {
+			return fmt.Errorf("got healthy %t, reason %q", health.Healthy, health.Reason)
+		}
+		return nil
+	})
 }
 
 func missingImage(t *testing.T, e *env) {
@@ -52,7 +50,16 @@ func exitsAtOnce(t *testing.T, e *env) {
 }
 
 func jobFails(t *testing.T, e *env) {
-	e.wantFailed(t, e.create(t, e.config(Fail)).ID, hosting.StatusFailed)
+	id := e.create(t, e.config(Fail)).ID
+	e.wantFailed(t, id, hosting.StatusFailed)
+	if e.has(t, hosting.CanStop) {
+		must(t, "StopInstance of a failed job", id, e.p.StopInstance(e.ctx, id))
+		must(t, "StartInstance of a failed job", id, e.p.StartInstance(e.ctx, id))
+		e.wantFailed(t, id, hosting.StatusFailed)
+	}
+	if e.has(t, hosting.CanRestart) {
+		must(t, "RestartInstance of a failed job", id, e.p.RestartInstance(e.ctx, id))
+	}
 }
 
 func waitNamesReason(t *testing.T, e *env) {

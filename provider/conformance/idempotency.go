@@ -30,6 +30,9 @@ func createAgain(t *testing.T, e *env) {
 		empty.Container.Ports = []int{}
 	}
 	same["empty instead of nil maps"] = empty
+	bare := clone(config)
+	bare.Resources, bare.Network, bare.Scaling = &hosting.ResourceConfig{}, &hosting.NetworkConfig{}, &hosting.ScaleConfig{}
+	same["empty instead of no sub-configurations"] = bare
 	if e.Region == e.p.SupportedRegions()[0] {
 		config.Region = ""
 		same["the default region unnamed"] = config

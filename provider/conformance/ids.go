@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -24,7 +23,7 @@ func malformedIDs(t *testing.T, e *env) {
 	} {
 		for _, c := range idCalls() {
 			if c.needs == "" || e.has(t, c.needs) {
-				e.wantError(t, fmt.Sprintf("%s(%q)", c.name, id), c.do(e.ctx, e.p, id), c.code, hosting.InvalidArgument)
+				e.wantIDError(t, fmt.Sprintf("%s(%q)", c.name, id), id, c.do(e.ctx, e.p, id), c.code, hosting.InvalidArgument)
 			}
 		}
 	}
@@ -58,11 +57,7 @@ func unknownIDs(t *testing.T, e *env) {
 			if what == "another type" && hosting.ReasonOf(err) == hosting.Unsupported {
 				continue // the other type cannot do it, existing or not
 			}
-			e.wantError(t, fmt.Sprintf("%s(%s), %s", c.name, id, what), err, hosting.InstanceNotFound, hosting.NotFound)
-			var failure *hosting.Error
-			if errors.As(err, &failure) && failure.InstanceID == "" {
-				t.Errorf("%s(%s): the error does not carry the instance id", c.name, id)
-			}
+			e.wantIDError(t, fmt.Sprintf("%s(%s), %s", c.name, id, what), id, err, hosting.InstanceNotFound, hosting.NotFound)
 		}
 	}
 	wantUnchanged(t, "calls with ids like it", e.get(t, created.ID), created)

@@ -166,6 +166,14 @@ func flaws() map[string][]flaw {
 			health(".timeout", "500ms", hosting.HealthCheck{TCP: tcp, Timeout: 5e8}),
 			health(".failureThreshold", "-1", hosting.HealthCheck{TCP: tcp, FailureThreshold: -1}),
 		},
+		"text that is not UTF-8": {
+			{"env", "", func(c *config) { c.Env = map[string]string{"A": "a\xff"} }},
+			{"container.env", "", func(c *config) { c.Container.Env = map[string]string{"A": "\xc3\x28"} }},
+			{"container.args", "", func(c *config) { c.Container.Args = []string{"a\xff"} }},
+		},
+		"a secret that is not UTF-8": {
+			{"secretEnv", "", func(c *config) { c.SecretEnv = hosting.SecretMap{"A": "\xed\xa0\x80"} }},
+		},
 		"a bad network": {
 			network("serviceType", "Tunnel", hosting.NetworkConfig{ServiceType: "Tunnel"}),
 			network("ports[0]", "65536", hosting.NetworkConfig{Ports: []int{65536}}),

@@ -21,10 +21,13 @@ func jobCompletes(t *testing.T, e *env) {
 	e.wantHealth(t, id, "")
 	if e.has(t, hosting.CanStop) {
 		must(t, "StopInstance of a completed job", id, e.p.StopInstance(e.ctx, id))
+		if now := e.get(t, id); now.Status != hosting.StatusCompleted {
+			t.Errorf("completed job %s is %s after StopInstance, want it to stay %s", id, now.Status, hosting.StatusCompleted)
+		}
 		must(t, "StartInstance of a completed job", id, e.p.StartInstance(e.ctx, id))
 	}
 	if e.has(t, hosting.CanScale) {
-		e.wantError(t, "ScaleInstance of a completed job", e.p.ScaleInstance(e.ctx, id, 2), hosting.ScaleFailed, hosting.Conflict)
+		e.wantIDError(t, "ScaleInstance of a completed job", id, e.p.ScaleInstance(e.ctx, id, 2), hosting.ScaleFailed, hosting.Conflict)
 	}
 	now := e.get(t, id)
 	wantUnchanged(t, "stop, start and scale of a completed job", now, completed)
@@ -42,10 +45,12 @@ func cronJobRuns(t *testing.T, e *env) {
 		}
 		return nil
 	})
+	e.wantIDError(t, "RunNow while a run is active", id, hosting.RunNow(e.ctx, e.p, id), hosting.StartFailed, hosting.Conflict)
 	must(t, "StopInstance", id, e.p.StopInstance(e.ctx, id))
 	if stopped := e.await(t, id, hosting.StatusStopped); stopped.Replicas != 0 {
 		t.Errorf("stopped cronjob %s has %d active runs", id, stopped.Replicas)
 	}
+	e.wantIDError(t, "RunNow of a stopped cronjob", id, hosting.RunNow(e.ctx, e.p, id), hosting.StartFailed, hosting.Conflict)
 }
 
 func cronJobSchedule(t *testing.T, e *env) {

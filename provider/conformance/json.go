@@ -20,8 +20,7 @@ func jsonCases() []testCase {
 func survivesJSON(t *testing.T, e *env) {
 	config := e.config(Serve)
 	config.Labels = map[string]string{"team": "blue"}
-	config.Container.Ports = []int{8080}
-	id := e.talkative(t, config)
+	id, config := e.talkative(t, config)
 	for name, result := range e.everything(t, id, config) {
 		data, err := json.Marshal(result)
 		if err != nil {

@@ -111,7 +111,7 @@ func logText(entries []hosting.LogEntry) string {
 
 func (e *env) wantLogs(t *testing.T, id string, options hosting.LogQueryOptions, want []hosting.LogEntry) {
 	t.Helper()
-	got, err := e.p.GetLogs(e.ctx, id, options)
+	got, err := retried(e, func() ([]hosting.LogEntry, error) { return e.p.GetLogs(e.ctx, id, options) })
 	if err != nil {
 		t.Errorf("GetLogs(%s, %s): %v", id, toJSON(options), err)
 	} else if logText(got) != logText(want) {
@@ -164,7 +164,7 @@ func logsSelected(t *testing.T, e *env) {
 // logsEmpty uses an image that cannot be pulled, so that nothing ever runs.
 func logsEmpty(t *testing.T, e *env) {
 	id := e.create(t, e.config(MissingImage)).ID
-	entries, err := e.p.GetLogs(e.ctx, id, hosting.LogQueryOptions{})
+	entries, err := retried(e, func() ([]hosting.LogEntry, error) { return e.p.GetLogs(e.ctx, id, hosting.LogQueryOptions{}) })
 	if err != nil || len(entries) != 0 {
 		t.Errorf("GetLogs(%s) before anything ran: got %d entries and error %v, want none: %s", id, len(entries), err, logText(entries))
 	}

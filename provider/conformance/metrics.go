@@ -36,8 +36,7 @@ func metricFields(m hosting.InstanceMetrics) map[string]struct {
 
 func (e *env) metrics(t *testing.T, id string) hosting.InstanceMetrics {
 	t.Helper()
-	metrics, err := e.p.GetMetrics(e.ctx, id)
-	must(t, "GetMetrics", id, err)
+	metrics := read(t, e, "GetMetrics", id, func() (hosting.InstanceMetrics, error) { return e.p.GetMetrics(e.ctx, id) })
 	if metrics.InstanceID != id {
 		t.Errorf("GetMetrics(%s) is about %q", id, metrics.InstanceID)
 	}

@@ -61,8 +61,9 @@ func resourcesRolledOut(t *testing.T, e *env) {
 
 func resourcesOfJob(t *testing.T, e *env) {
 	created := e.create(t, e.config(Serve))
+	must(t, "UpdateResources without a change", created.ID, e.p.UpdateResources(e.ctx, created.ID, hosting.ResourceConfig{}))
 	change := hosting.ResourceConfig{CPULimit: 0.6}
-	e.wantError(t, "UpdateResources of a job that is not stopped", e.p.UpdateResources(e.ctx, created.ID, change), hosting.UpdateFailed, hosting.Conflict)
+	e.wantIDError(t, "UpdateResources of a job that is not stopped", created.ID, e.p.UpdateResources(e.ctx, created.ID, change), hosting.UpdateFailed, hosting.Conflict)
 	wantUnchanged(t, "UpdateResources of a job that is not stopped", e.get(t, created.ID), created)
 	must(t, "StopInstance", created.ID, e.p.StopInstance(e.ctx, created.ID))
 	e.await(t, created.ID, hosting.StatusStopped)

@@ -58,7 +58,8 @@ func scaleAutoscaled(t *testing.T, e *env) {
 	config := e.config(Serve)
 	asks(e)[hosting.CanAutoscale](&config)
 	created := e.create(t, config)
-	e.wantError(t, "ScaleInstance of an instance with an autoscaler", e.p.ScaleInstance(e.ctx, created.ID, 2), hosting.ScaleFailed, hosting.Conflict)
+	err := e.p.ScaleInstance(e.ctx, created.ID, 2)
+	e.wantIDError(t, "ScaleInstance of an instance with an autoscaler", created.ID, err, hosting.ScaleFailed, hosting.Conflict, "utoscaler") // also HorizontalPodAutoscaler
 	if e.has(t, hosting.CanStop) {
 		must(t, "StopInstance", created.ID, e.p.StopInstance(e.ctx, created.ID))
 		e.await(t, created.ID, hosting.StatusStopped)

@@ -28,11 +28,16 @@ func (e *env) everything(t *testing.T, id string, config hosting.CloudHostingCon
 			return
 		}
 		result, err := read()
-		if err != nil && hosting.ReasonOf(err) != hosting.Unavailable {
-			t.Errorf("%s(%s): %v", name, id, err)
-			return
+		for tries := 1; isAway(err) && tries < 3; tries++ {
+			time.Sleep(e.pause(err))
+			result, err = read()
 		}
-		got[name] = result
+		switch {
+		case err == nil:
+			got[name] = result
+		case !isAway(err): // such as the logs of what has not started yet
+			t.Errorf("%s(%s): %v", name, id, err)
+		}
 	}
 	add("", "CreateInstance", func() (any, error) { return e.p.CreateInstance(e.ctx, config) })
 	add("", "HealthCheck", func() (any, error) { return e.p.HealthCheck(e.ctx, id) })
@@ -69,9 +74,10 @@ func (e *env) everything(t *testing.T, id string, config hosting.CloudHostingCon
 }
 
 // talkative creates an instance of which there is something to read: an
-// endpoint and an event.
-func (e *env) talkative(t *testing.T, config hosting.CloudHostingConfig) string {
+// endpoint and an event. It returns the configuration with what that takes.
+func (e *env) talkative(t *testing.T, config hosting.CloudHostingConfig) (string, hosting.CloudHostingConfig) {
 	t.Helper()
+	config = clone(config)
 	config.Container.Ports = []int{8080}
 	id := e.create(t, config).ID
 	if e.has(t, hosting.CanEndpoint) {
@@ -90,14 +96,14 @@ func (e *env) talkative(t *testing.T, config hosting.CloudHostingConfig) string 
 			return err
 		})
 	}
-	return id
+	return id, config
 }
 
 func secretsHidden(t *testing.T, e *env) {
 	secret := "hush" + random(20)
 	config := e.config(Serve)
 	config.SecretEnv = hosting.SecretMap{"TOKEN": secret}
-	id := e.talkative(t, config)
+	id, config := e.talkative(t, config)
 	for name, result := range e.everything(t, id, config) {
 		if strings.Contains(toJSON(result)+fmt.Sprintf("%+v", result), secret) {
 			t.Errorf("%s(%s) shows a value of secretEnv", name, id)
@@ -118,6 +124,7 @@ func secretsNotInErrors(t *testing.T, e *env) {
 	}
 	add("another label", func(c *hosting.CloudHostingConfig) { c.Labels = map[string]string{"other": "1"} })
 	add("another secret", func(c *hosting.CloudHostingConfig) { c.SecretEnv["MORE"] = secret + "2" })
+	add("a secret that is not UTF-8", func(c *hosting.CloudHostingConfig) { c.SecretEnv["TOKEN"] = secret + "\xff" })
 	add("a bad secret", func(c *hosting.CloudHostingConfig) { c.SecretEnv["TOKEN"] = secret + "\x00" })
 	add("a bad name of a secret", func(c *hosting.CloudHostingConfig) { c.SecretEnv["A=B"] = secret })
 	add("a bad image", func(c *hosting.CloudHostingConfig) { c.Container.Image = "BAD" })

@@ -79,8 +79,9 @@ func streamFollows(t *testing.T, e *env) {
 // wantPrefix checks that GetLogs shows what a stream yielded.
 func (e *env) wantPrefix(t *testing.T, id string, streamed []hosting.LogEntry) {
 	t.Helper()
-	after, err := e.p.GetLogs(e.ctx, id, hosting.LogQueryOptions{})
-	must(t, "GetLogs", id, err)
+	after := read(t, e, "GetLogs", id, func() ([]hosting.LogEntry, error) {
+		return e.p.GetLogs(e.ctx, id, hosting.LogQueryOptions{})
+	})
 	if len(after) < len(streamed) || logText(after[:len(streamed)]) != logText(streamed) {
 		t.Errorf("StreamLogs(%s): it yielded %s\nwhere GetLogs shows %s", id, logText(streamed), logText(after))
 	}
@@ -108,16 +109,38 @@ func streamResumes(t *testing.T, e *env) {
 	}
 	last := first[len(first)-1]
 	if last.Cursor == "" {
-		e.skip(t, "the entries have no cursor: this provider cannot resume a stream")
+		e.wantNoCursors(t, id, first)
+		return
 	}
 	second := e.follow(t, id, hosting.LogQueryOptions{After: last.Cursor}, atLeast(8))
 	wantConsecutive(t, "StreamLogs after a cursor", id, append(first, second...), 1)
 
-	got, err := e.p.GetLogs(e.ctx, id, hosting.LogQueryOptions{After: first[1].Cursor, Limit: hosting.MaxLogLimit})
-	must(t, "GetLogs after a cursor", id, err)
+	got := read(t, e, "GetLogs after a cursor", id, func() ([]hosting.LogEntry, error) {
+		return e.p.GetLogs(e.ctx, id, hosting.LogQueryOptions{After: first[1].Cursor, Limit: hosting.MaxLogLimit})
+	})
 	if len(got) < 3 || logText(got[:3]) != logText(first[2:5]) {
 		t.Errorf("GetLogs(%s) after the cursor of the second line: got %s\nwant it to begin with %s", id, logText(got), logText(first[2:5]))
 	}
+}
+
+// wantNoCursors checks a provider that cannot resume: it offers no cursor and
+// takes none.
+func (e *env) wantNoCursors(t *testing.T, id string, entries []hosting.LogEntry) {
+	t.Helper()
+	for _, entry := range append(e.awaitLogs(t, id, 1), entries...) {
+		if entry.Cursor != "" {
+			t.Errorf("the logs of %s have entries with a cursor and without: %s", id, toJSON(entry))
+			break
+		}
+	}
+	options := hosting.LogQueryOptions{After: "cursor"}
+	_, err := e.p.GetLogs(e.ctx, id, options)
+	e.wantIDError(t, fmt.Sprintf("GetLogs(%s) after a cursor, which no entry has", id), id, err, hosting.LogsFailed, hosting.InvalidArgument, "after")
+	for _, err := range hosting.StreamLogs(e.ctx, e.p, id, options) {
+		e.wantIDError(t, fmt.Sprintf("StreamLogs(%s) after a cursor, which no entry has", id), id, err, hosting.LogsFailed, hosting.InvalidArgument, "after")
+		return
+	}
+	t.Errorf("StreamLogs(%s) after a cursor, which no entry has, ended without an error", id)
 }
 
 func streamSelects(t *testing.T, e *env) {
@@ -143,7 +166,7 @@ func streamFails(t *testing.T, e *env) {
 			t.Errorf("StreamLogs(%s) of an unknown instance goes on after its error: %s, %v", id, toJSON(entry), err)
 			break
 		}
-		e.wantError(t, fmt.Sprintf("StreamLogs(%s) of an unknown instance", id), err, hosting.InstanceNotFound, hosting.NotFound)
+		e.wantIDError(t, fmt.Sprintf("StreamLogs(%s) of an unknown instance", id), id, err, hosting.InstanceNotFound, hosting.NotFound)
 	}
 	if yields == 0 {
 		t.Errorf("StreamLogs(%s) of an unknown instance ended without an error", id)

@@ -138,6 +138,9 @@ func (h Harness) withDefaults(t *testing.T) Harness {
 	if h.NamePrefix == "" {
 		h.NamePrefix = "conf"
 	}
+	if !isNamePrefix(h.NamePrefix) {
+		t.Fatalf("conformance: NamePrefix %q is not a DNS-1035 label of at most %d characters", h.NamePrefix, maxNamePrefix)
+	}
 	h.Wrap(t, func(t *testing.T) {
 		p := h.Provider(t)
 		if regions := p.SupportedRegions(); h.Region == "" && len(regions) > 0 {
@@ -154,6 +157,14 @@ func (h Harness) withDefaults(t *testing.T) Harness {
 		t.Fatalf("conformance: the provider has region %q and types %q, want at least one of each", h.Region, h.Types)
 	}
 	return h
+}
+
+// maxNamePrefix leaves room for what makes the names unique.
+const maxNamePrefix = 20
+
+func isNamePrefix(prefix string) bool {
+	_, err := hosting.ParseID("region.type." + prefix)
+	return err == nil && len(prefix) <= maxNamePrefix
 }
 
 // testCase is one row of the table.
