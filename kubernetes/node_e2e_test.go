@@ -112,12 +112,19 @@ func TestAReplicaThatFailsItsHealthCheckIsNotRunning(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, health.Healthy)
 
+	// Straight to the pod: its Service leaves it out while it is not ready.
+	pods, err := w.client.CoreV1().Pods(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "skillcenter.io/name=web"})
+	require.NoError(t, err)
+	require.Len(t, pods.Items, 1)
 	set := func(method string) {
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+instance.Endpoint.Metadata["clusterIP"]+":8080/unhealthy", nil)
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+pods.Items[0].Status.PodIP+":8080/unhealthy", nil)
 		require.NoError(t, err)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		response.Body.Close()
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			response, err := http.DefaultClient.Do(request)
+			if assert.NoError(c, err) {
+				response.Body.Close()
+			}
+		}, waitTime, 200*time.Millisecond)
 	}
 	set(http.MethodPut)
 	unready := w.await(t, instance.ID, hosting.StatusFailed)
