@@ -164,8 +164,8 @@ func RollbackInstance(ctx context.Context, p CloudHostingProvider, instanceID st
 
 // JobRunner is the ability to run a cronjob outside its schedule.
 type JobRunner interface {
-	// RunNow starts a run of a cronjob at once. Runs never overlap: it is a
-	// Conflict while one is active, and while the cronjob is stopped.
+	// RunNow starts a run of a cronjob at once. It is a Conflict while a run is
+	// active, and while the cronjob is stopped.
 	RunNow(ctx context.Context, instanceID string) error
 }
 

@@ -105,6 +105,9 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 			return fail(hosting.Unsupported, "instance %s is a %s, which cannot be scaled", in.key, in.id.Type)
 		case in.finished():
 			return fail(hosting.Conflict, "job %s has ended", in.key)
+		case in.id.Type == hosting.TypeJob && replicas == 0:
+			return fail(hosting.InvalidArgument, "%w", hosting.FieldErrors{{Field: "replicas", Value: 0,
+				Allowed: "1 or more for a job, which would be complete without any: stop it instead"}})
 		case hasTarget(in.config.Scaling) && !in.stopped:
 			return fail(hosting.Conflict, "instance %s is scaled by its autoscaler, %s", in.key, in.autoscalerName())
 		case in.exclusive && replicas > 1:

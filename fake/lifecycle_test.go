@@ -172,6 +172,14 @@ func TestStoppedJobGoesOnWithWhatHasNotEnded(t *testing.T) {
 	})
 }
 
+func TestJobIsNotScaledToZero(t *testing.T) {
+	inBubble(t, func(w world) {
+		id := w.create(ofType(hosting.TypeJob))
+		w.failed(w.ScaleInstance(w.ctx, id, 0), hosting.ScaleFailed, hosting.InvalidArgument)
+		require.NoError(w, w.ScaleInstance(w.ctx, id, 2))
+	})
+}
+
 func TestCronJobRunsOnItsScheduleAndNeverTwiceAtOnce(t *testing.T) {
 	run := 10 * time.Second
 	inBubble(t, func(w world) {
