@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -124,26 +123,21 @@ func (c *creation) claim(ctx context.Context, r record) error {
 // join takes part in an instance that exists, if it is the one asked for.
 func (c *creation) join(ctx context.Context, found *corev1.ConfigMap, r record) error {
 	p := c.p
-	taken := func(format string, args ...any) error {
-		failed := hosting.Errorf(p.config.Name, hosting.CreateFailed, hosting.AlreadyExists, format, args...)
-		failed.InstanceID = c.t.id
-		return failed
-	}
 	if !p.isOurs(found) {
-		return taken("%s exists and is not managed by this provider with owner %q", describe(configMaps, found), p.config.Owner)
+		return c.taken("%s exists and is not managed by this provider with owner %q", describe(configMaps, found), p.config.Owner)
 	}
 	if found.DeletionTimestamp != nil {
 		return p.conflict(hosting.CreateFailed, c.t.id, "the instance is being deleted")
 	}
 	if have := found.Labels[labelType]; have != c.t.kind.instanceType {
-		return taken("name %q is taken in region %s by a %s", c.t.name, c.t.region.name, have)
+		return c.taken("name %q is taken in region %s by a %s", c.t.name, c.t.region.name, have)
 	}
 	existing, err := decode(found)
 	if err != nil {
 		return p.broken(hosting.CreateFailed, c.t.id, err)
 	}
 	if fields := configs.Differences(existing.record.Config, r.Config); len(fields) > 0 {
-		return taken("the instance exists with another configuration: it differs in %s", strings.Join(fields, ", "))
+		return c.taken("the instance exists with another configuration: it differs in %s", strings.Join(fields, ", "))
 	}
 	c.anchor = existing
 	same, err := c.sameSecrets(ctx, existing.record.Desired)
@@ -151,7 +145,7 @@ func (c *creation) join(ctx context.Context, found *corev1.ConfigMap, r record) 
 		return err
 	}
 	if !same {
-		return taken("the instance exists with another configuration: it differs in secretEnv")
+		return c.taken("the instance exists with another configuration: it differs in secretEnv")
 	}
 	return c.participate(ctx)
 }
@@ -172,8 +166,11 @@ func (c *creation) sameSecrets(ctx context.Context, have desired) (bool, error) 
 	if err != nil {
 		return false, c.p.fail(ctx, hosting.CreateFailed, c.t.id, "reading Secret "+have.SecretName, err)
 	}
-	secret := o.(*corev1.Secret)
-	return maps.EqualFunc(secret.Data, c.secretEnv, func(a []byte, b string) bool { return bytes.Equal(a, []byte(b)) }), nil
+	return c.holdsSecrets(o.(*corev1.Secret)), nil
+}
+
+func (c *creation) holdsSecrets(secret *corev1.Secret) bool {
+	return maps.EqualFunc(secret.Data, c.secretEnv, func(a []byte, b string) bool { return string(a) == b })
 }
 
 // complete creates the parts that are missing.
@@ -202,7 +199,7 @@ func (c *creation) ensure(ctx context.Context, part part) error {
 		// Parts of an instance that exists are usually all there.
 		found, err := part.get(ctx, c.t.region, part.object.GetName())
 		if err == nil {
-			return c.checkOwner(part.resource, found)
+			return c.accept(part.resource, found)
 		}
 		if !apierrors.IsNotFound(err) {
 			return err
@@ -219,7 +216,7 @@ func (c *creation) ensure(ctx context.Context, part part) error {
 		if getErr != nil {
 			return getErr
 		}
-		return c.checkOwner(part.resource, found)
+		return c.accept(part.resource, found)
 	}
 	if err != nil {
 		return err
@@ -229,17 +226,25 @@ func (c *creation) ensure(ctx context.Context, part part) error {
 	return nil
 }
 
-// checkOwner accepts a part of this instance only. What somebody else made is
-// never adopted.
-func (c *creation) checkOwner(r *resource, found object) error {
+// accept takes a part that exists, if it is this instance's. What somebody else
+// made is never adopted.
+func (c *creation) accept(r *resource, found object) error {
 	if c.anchor.owns(found) {
+		if secret, ok := found.(*corev1.Secret); ok && c.secretEnv != nil && !c.holdsSecrets(secret) {
+			// Of two calls that differ in it alone, the other made it first.
+			return c.taken("the instance exists with another configuration: it differs in secretEnv")
+		}
 		return nil
 	}
 	if c.p.isOurs(found) && found.GetLabels()[labelName] == c.t.name {
 		return c.p.conflict(hosting.CreateFailed, c.t.id, "%s of a deleted instance is still being removed", describe(r, found))
 	}
-	failed := hosting.Errorf(c.p.config.Name, hosting.CreateFailed, hosting.AlreadyExists,
-		"%s exists and does not belong to this instance", describe(r, found))
+	return c.taken("%s exists and does not belong to this instance", describe(r, found))
+}
+
+// taken says that a name is not to be had.
+func (c *creation) taken(format string, args ...any) error {
+	failed := hosting.Errorf(c.p.config.Name, hosting.CreateFailed, hosting.AlreadyExists, format, args...)
 	failed.InstanceID = c.t.id
 	return failed
 }

@@ -76,6 +76,35 @@ func TestARefusedCreateTakesNothingFromOneThatSucceeded(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestOfTwoCreatesWithOtherSecretsOneWins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	other := config
+	other.SecretEnv = hosting.SecretMap{"TOKEN": "another value"}
+	var once sync.Once
+	// The second create comes when the first has made the anchor and no Secret.
+	first := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
+			return &writes{RoundTripper: next, after: func(int) {
+				once.Do(func() {
+					_, err := w.CreateInstance(t.Context(), other)
+					assert.NoError(t, err)
+				})
+			}}
+		}
+	})
+	_, err := first.CreateInstance(t.Context(), config)
+	require.ErrorIs(t, err, hosting.AlreadyExists)
+	assert.Contains(t, err.Error(), "secretEnv")
+	list, err := w.client.CoreV1().Secrets(w.namespace).List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	require.Len(t, list.Items, 1)
+	assert.Equal(t, "another value", string(list.Items[0].Data["TOKEN"]))
+	_, err = w.CreateInstance(t.Context(), other)
+	require.NoError(t, err, "the other one stands")
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
