@@ -106,7 +106,7 @@ func (p *Provider) suspendRuns(ctx context.Context, t target, cronJob object, su
 		patch := mergePatch(map[string]any{"metadata": map[string]any{"uid": runs[i].UID}, "spec": map[string]any{"suspend": suspend}})
 		_, err := kinds[hosting.TypeJob].patch(ctx, t.region, runs[i].Name, types.MergePatchType, patch)
 		if ignoreNotFound(err) != nil {
-			return fmt.Errorf("Job %s: %w", runs[i].Name, err)
+			return fmtError("Job "+runs[i].Name, err)
 		}
 	}
 	return nil
