@@ -20,8 +20,8 @@ import (
 )
 
 // ownNode starts a node while it keeps every other process from using it, with
-// one pod that runs.
-func ownNode(t *testing.T) layout {
+// one pod that runs. It returns the settings of the kernel from before.
+func ownNode(t *testing.T) (layout, map[string]string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a real node takes too long for -short")
@@ -41,7 +41,8 @@ func ownNode(t *testing.T) layout {
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, lease.Close()) })
-	require.NoError(t, down(ctx, withNode)) // an idle one
+	require.NoError(t, down(ctx, withNode)) // an idle one, which has changed the settings
+	settings := currentSettings()
 	t.Cleanup(func() { require.NoError(t, down(context.Background(), withNode)) })
 	require.NoError(t, launch(ctx, withNode, l))
 
@@ -56,19 +57,17 @@ func ownNode(t *testing.T) layout {
 		pod, err := client.CoreV1().Pods(metav1.NamespaceDefault).Get(ctx, "skill", metav1.GetOptions{})
 		return err == nil && pod.Status.Phase == corev1.PodRunning
 	}, time.Minute, pollInterval)
-	return l
+	return l, settings
 }
 
 func TestDownRemovesEveryTraceOfANode(t *testing.T) {
-	settings := currentSettings()
-	l := ownNode(t)
+	l, settings := ownNode(t)
 	require.NoError(t, down(t.Context(), withNode))
 	requireNoTrace(t, l, settings)
 }
 
 func TestDownRemovesWhatAKilledSupervisorOfANodeLeft(t *testing.T) {
-	settings := currentSettings()
-	l := ownNode(t)
+	l, settings := ownNode(t)
 	require.NoError(t, unix.Kill(supervisorOf(t, l), unix.SIGKILL))
 	require.NoError(t, down(t.Context(), withNode))
 	requireNoTrace(t, l, settings)
