@@ -95,10 +95,36 @@ type InstancePlan struct {
 	Changes []string `json:"changes"`
 	// Restarts tells that running replicas would be replaced.
 	Restarts bool `json:"restarts"`
+	// Detaches tells that running replicas would lose a volume.
+	Detaches bool `json:"detaches"`
+	// Objects is what the instance would consist of on the platform, and what
+	// would be removed; nil if the platform has no such thing.
+	Objects []PlannedObject `json:"objects,omitempty"`
 	// Objections are the platform's reasons to refuse it.
 	Objections []string `json:"objections,omitempty"`
 	// Cost is what it would cost; nil if that is not known.
 	Cost *CostEstimate `json:"cost,omitempty"`
+}
+
+// What a plan does to an object.
+const (
+	PlanCreate  = "create"
+	PlanUpdate  = "update"
+	PlanKeep    = "keep" // it is there, and stays as it is
+	PlanReplace = "replace"
+	PlanDelete  = "delete"
+)
+
+// PlannedObject is an object of the platform in a plan.
+type PlannedObject struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	// Action is one of PlanCreate, PlanUpdate, PlanKeep, PlanReplace and
+	// PlanDelete.
+	Action string `json:"action"`
+	// Manifest is the object in the platform's own form, without the values of
+	// secrets; empty if it would be deleted.
+	Manifest json.RawMessage `json:"manifest,omitempty"`
 }
 
 // MarshalJSON writes changes that are nil as an empty list, not as null.

@@ -123,6 +123,8 @@ type ContainerConfig struct {
 	// TerminationGracePeriod is how long a replica may take to end by itself
 	// when it is stopped; the platform's default is 30 s. Whole seconds.
 	TerminationGracePeriod *Duration `json:"terminationGracePeriod,omitempty"`
+	// PreStop, if not nil, is what happens before a replica is told to end.
+	PreStop *PreStop `json:"preStop,omitempty"`
 }
 
 // VolumeMount makes a volume visible in the container.
@@ -152,6 +154,16 @@ type HealthCheck struct {
 	FailureThreshold int `json:"failureThreshold,omitempty"`
 	// SuccessThreshold is how many checks in a row must succeed; 1 if zero.
 	SuccessThreshold int `json:"successThreshold,omitempty"`
+}
+
+// PreStop is what happens before a container is told to end: time for callers
+// to learn that it goes, or a command that hands its work over. Exactly one of
+// its fields is set. Its time counts towards the termination grace period.
+type PreStop struct {
+	// Delay is how long to wait, in whole seconds.
+	Delay Duration `json:"delay,omitzero"`
+	// Command runs inside the container.
+	Command []string `json:"command,omitempty"`
 }
 
 // HTTPCheck succeeds when a GET answers with a status from 200 to 399.
@@ -320,6 +332,10 @@ type InstanceMetrics struct {
 	Unavailable []string `json:"unavailable,omitempty"`
 }
 
+// MetadataGap is the key of LogEntry.Metadata that makes an entry a gap, see
+// [LogEntry.Gap].
+const MetadataGap = "gap"
+
 // LogEntry is one line that an instance printed.
 type LogEntry struct {
 	// Timestamp is when the platform received the line.
@@ -335,6 +351,13 @@ type LogEntry struct {
 	// It is empty where the provider cannot resume.
 	Cursor string `json:"cursor,omitempty"`
 }
+
+// Gap returns why lines may be missing at this place of the log, "" if the
+// entry is a line. An entry with a gap is not a line: a provider puts it where
+// the platform may no longer have what Source printed, between the entries of
+// that source before and after. Its message says so in words; level and pattern
+// do not leave it out.
+func (entry LogEntry) Gap() string { return entry.Metadata[MetadataGap] }
 
 // DefaultLogLimit and MaxLogLimit bound LogQueryOptions.Limit.
 const (

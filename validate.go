@@ -204,6 +204,15 @@ func (container *ContainerConfig) validate(c checker) {
 	if container.TerminationGracePeriod != nil {
 		validateSeconds(c.at(".terminationGracePeriod"), *container.TerminationGracePeriod)
 	}
+	if container.PreStop != nil {
+		container.PreStop.validate(c.at(".preStop"))
+	}
+}
+
+func (preStop *PreStop) validate(c checker) {
+	validateSeconds(c.at(".delay"), preStop.Delay)
+	validateCommand(c.at(".command"), preStop.Command)
+	c.require((preStop.Delay != 0) != (len(preStop.Command) > 0), fmt.Sprintf("delay %s and a command of %d words", preStop.Delay, len(preStop.Command)), "either a delay or a command")
 }
 
 // validateCommand is validateTexts for what is run: it begins with a program.
@@ -418,6 +427,9 @@ func (config CloudHostingConfig) validateSizes(c checker) {
 		sizes["container.env"] = mapSize(container.Env)
 		if container.HealthCheck != nil {
 			sizes["container.healthCheck.command"] = listSize(container.HealthCheck.Command)
+		}
+		if container.PreStop != nil {
+			sizes["container.preStop.command"] = listSize(container.PreStop.Command)
 		}
 	}
 	fields, total, largest := slices.Sorted(maps.Keys(sizes)), 0, "env"

@@ -47,7 +47,9 @@ const cniConfig = `{
 `
 
 // The thresholds keep a nearly full disk from evicting pods. Nothing answers
-// on the DNS address; without one, each pod would get an event about it.
+// on the DNS address; without one, each pod would get an event about it. Small
+// logs that are rotated often, and containers that restart soon, make tests of
+// what happens then short.
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: %q
@@ -83,6 +85,10 @@ eventRecordQPS: 0
 kubeAPIQPS: 200
 kubeAPIBurst: 400
 serializeImagePulls: false
+containerLogMaxSize: 1Mi
+containerLogMaxFiles: 3
+containerLogMonitorInterval: 3s
+crashLoopBackOff: {maxContainerRestartPeriod: 3s}
 `
 
 // The zeroes leave the machine's connection tracking as it is.

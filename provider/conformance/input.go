@@ -163,6 +163,7 @@ func flaws() map[string][]flaw {
 			health(".http.port", "0", hosting.HealthCheck{HTTP: &hosting.HTTPCheck{Path: "/"}}),
 			health(".tcp.port", "70000", hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: 70000}}),
 			health(".period", "-1s", hosting.HealthCheck{TCP: tcp, Period: -1e9}),
+			{"container.preStop", "0 words", func(c *config) { c.Container.PreStop = &hosting.PreStop{} }},
 			health(".timeout", "500ms", hosting.HealthCheck{TCP: tcp, Timeout: 5e8}),
 			health(".failureThreshold", "-1", hosting.HealthCheck{TCP: tcp, FailureThreshold: -1}),
 		},
