@@ -40,6 +40,9 @@ func web(replicas int) hosting.CloudHostingConfig {
 func ofType(instanceType string) hosting.CloudHostingConfig {
 	config := web(2)
 	config.InstanceType = instanceType
+	if instanceType == hosting.TypeCronJob || instanceType == hosting.TypeDaemonSet {
+		config.Scaling = nil
+	}
 	if instanceType == hosting.TypeCronJob {
 		config.Schedule = "*/5 * * * *"
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
 	"skillcenter.io/hosting/internal/cron"
 )
 
@@ -17,9 +18,11 @@ type instance struct {
 	uid       int // tells instances apart that have the same id one after another
 	id        hosting.ID
 	key       string                     // id as text
-	request   request                    // as it was created
+	request   request                    // that is in force
 	config    hosting.CloudHostingConfig // that of request
-	workload  Workload
+	workload  Workload                   // of replicas that start now
+	revisions configs.Revisions
+	workloads map[int]Workload       // of the revisions
 	resources hosting.ResourceConfig // in force for replicas that start now
 	exclusive bool                   // it has a volume that only one replica may use
 	storage   float64                // bytes of the volumes that are mounted
@@ -72,8 +75,9 @@ func (in *instance) wanted() int {
 	return max(0, in.desired-in.succeeded-in.failed)
 }
 
-// notify wakes those who wait for a change.
+// notify wakes those who wait for a change of the instance, or of any.
 func (in *instance) notify() {
+	in.provider.notify()
 	close(in.changed)
 	in.changed = make(chan struct{})
 }

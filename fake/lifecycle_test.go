@@ -128,6 +128,21 @@ func TestDeletedInstanceTerminatesAndIsGone(t *testing.T) {
 	})
 }
 
+func TestPreStopDelayComesOnTopOfTheStopTime(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := web(1)
+		config.Container.PreStop = &hosting.PreStop{Delay: hosting.Duration(5 * time.Second)}
+		id := w.running(config)
+		require.NoError(w, w.StopInstance(w.ctx, id))
+		w.at(6*time.Second-ms, id, hosting.StatusStopping)
+		w.at(ms, id, hosting.StatusStopped)
+		require.NoError(w, w.StartInstance(w.ctx, id))
+		w.wait(id, hosting.StatusRunning)
+		require.NoError(w, w.DeleteInstance(w.ctx, id))
+		w.at(6*time.Second-ms, id, hosting.StatusTerminating)
+	})
+}
+
 func TestJobCompletesAndRunsAgainWhenItIsRestarted(t *testing.T) {
 	inBubble(t, func(w world) {
 		id := w.create(ofType(hosting.TypeJob))

@@ -174,7 +174,7 @@ func (p *Provider) changeMounts(ctx context.Context, o operation, volumeID strin
 
 // mayRemount tells whether the replicas may be replaced for a mount: those of
 // a job would lose what they have done.
-func (in *instance) mayRemount() error {
+func (in *instance) mayRemount() *hosting.Error {
 	if in.isJob() && !in.stopped && !in.finished() {
 		return fail(hosting.Conflict, "job %s runs; stop it first", in.key)
 	}
@@ -211,7 +211,7 @@ func (p *Provider) freeMounts(instance string) {
 
 // volumesOf returns the volumes that a configuration mounts, each once, if its
 // instance may have them.
-func (p *Provider) volumesOf(r request) ([]*hosting.Volume, error) {
+func (p *Provider) volumesOf(r request) ([]*hosting.Volume, *hosting.Error) {
 	var volumes []*hosting.Volume
 	for i, mount := range r.config.Container.VolumeMounts {
 		volume, err := p.mountable(mount, r.id(), max(p.initialReplicas(r.config), 1), hasTarget(r.config.Scaling))

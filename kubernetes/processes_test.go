@@ -270,7 +270,7 @@ func (w *world) requireApplied(t *testing.T, instanceType string, done []acknowl
 	lists, err := w.client.CoreV1().Pods(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "skillcenter.io/name=applied-" + instanceType})
 	require.NoError(t, err)
 	require.NotEmpty(t, lists.Items)
-	var template = w.template(t, applied(instanceType, mark))
+	var template = w.environmentOf(t, applied(instanceType, mark))
 	assert.Equal(t, mark, template["MARK"], "the workload has the configuration of the anchor")
 	for _, other := range marks {
 		_, err := w.CreateInstance(t.Context(), applied(instanceType, other))
@@ -283,7 +283,7 @@ func (w *world) requireApplied(t *testing.T, instanceType string, done []acknowl
 }
 
 // template returns the variables in the workload's template.
-func (w *world) template(t *testing.T, config hosting.CloudHostingConfig) map[string]string {
+func (w *world) environmentOf(t *testing.T, config hosting.CloudHostingConfig) map[string]string {
 	t.Helper()
 	result := map[string]string{}
 	if config.InstanceType == hosting.TypeStatefulSet {

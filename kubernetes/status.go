@@ -51,7 +51,7 @@ func (s *snapshot) state(now time.Time) state {
 // has not been carried out in full: it does not run what it should.
 func (s *snapshot) pendingState(seen observation, now time.Time) state {
 	result := s.judge(seen, now)
-	if result.status != hosting.StatusRunning {
+	if result.status != hosting.StatusRunning && result.status != hosting.StatusUpdating {
 		return result
 	}
 	result.status = hosting.StatusUpdating

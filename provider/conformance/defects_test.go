@@ -19,7 +19,8 @@ type defect struct {
 }
 
 func defects() []defect {
-	return slices.Concat(createDefects(), inputDefects(), changeDefects(), readDefects(), abilityDefects())
+	return slices.Concat(createDefects(), inputDefects(), changeDefects(), readDefects(), abilityDefects(),
+		applyDefects(), planDefects(), rollbackDefects(), watchDefects(), cursorDefects())
 }
 
 func isReason(err error, reason hosting.Reason) bool { return errors.Is(err, reason) }
