@@ -53,7 +53,7 @@ func (p *Provider) estimate(config hosting.CloudHostingConfig, volumes []*hostin
 		u.storage += float64(volume.Size)
 	}
 	if config.InstanceType == hosting.TypeCronJob {
-		replicas = 1
+		replicas = minReplicas(config)
 	}
 	u.add(usageOf(fillResources(config.Resources)), float64(replicas))
 	breakdown := p.rates.price(u.times(float64(msPerHour)))

@@ -87,9 +87,9 @@ func (p *Provider) admit(config hosting.CloudHostingConfig) (request, error) {
 	if !slices.Contains(p.types, config.InstanceType) {
 		return request{}, notAllowed("instanceType", config.InstanceType, p.types)
 	}
-	if s := config.Scaling; s != nil && s.MinReplicas != 0 && !scales(config.InstanceType) {
+	if s := config.Scaling; s != nil && s.MinReplicas != 0 && config.InstanceType == hosting.TypeDaemonSet {
 		return request{}, fail(hosting.Unsupported, "%w", hosting.FieldErrors{{Field: "scaling.minReplicas", Value: s.MinReplicas,
-			Allowed: "none: the replicas of a " + config.InstanceType + " cannot be chosen"}})
+			Allowed: "none: a daemonset has one replica on each node"}})
 	}
 	if hasTarget(config.Scaling) && !autoscales(config.InstanceType) {
 		return request{}, fail(hosting.Unsupported, "scaling.targetCPUUtilization and targetMemoryUtilization: a %s cannot be autoscaled", config.InstanceType)
@@ -174,10 +174,24 @@ func (p *Provider) initialReplicas(config hosting.CloudHostingConfig) int {
 	case hosting.TypeCronJob:
 		return 0 // until its schedule starts a run
 	}
+	return minReplicas(config)
+}
+
+// minReplicas is how many replicas a configuration asks for; of a cronjob, for
+// each run.
+func minReplicas(config hosting.CloudHostingConfig) int {
 	if config.Scaling == nil {
 		return 1
 	}
 	return max(config.Scaling.MinReplicas, 1)
+}
+
+// atOnce is how many replicas may run at once while there should be so many.
+func atOnce(config hosting.CloudHostingConfig, replicas int) int {
+	if config.InstanceType == hosting.TypeCronJob {
+		return minReplicas(config)
+	}
+	return max(replicas, 1)
 }
 
 // fillResources returns what is in force when the caller gave resources, with

@@ -242,16 +242,14 @@ func TestCapabilitiesDifferByType(t *testing.T) {
 	})
 }
 
-func TestMinReplicasIsRefusedWhereReplicasCannotBeChosen(t *testing.T) {
-	for _, instanceType := range []string{hosting.TypeDaemonSet, hosting.TypeCronJob} {
-		inBubble(t, func(w world) {
-			config := ofType(instanceType)
-			config.Scaling = &hosting.ScaleConfig{MinReplicas: 1}
-			_, err := w.CreateInstance(w.ctx, config)
-			w.failed(err, hosting.CreateFailed, hosting.Unsupported)
-			assert.ErrorContains(w, err, "scaling.minReplicas 1")
-		})
-	}
+func TestMinReplicasOfADaemonSetIsRefused(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := ofType(hosting.TypeDaemonSet)
+		config.Scaling = &hosting.ScaleConfig{MinReplicas: 1}
+		_, err := w.CreateInstance(w.ctx, config)
+		w.failed(err, hosting.CreateFailed, hosting.Unsupported)
+		assert.ErrorContains(w, err, "scaling.minReplicas 1")
+	})
 }
 
 func TestCallsAtTheSameTimeAreSafe(t *testing.T) {

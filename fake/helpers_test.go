@@ -40,11 +40,11 @@ func web(replicas int) hosting.CloudHostingConfig {
 func ofType(instanceType string) hosting.CloudHostingConfig {
 	config := web(2)
 	config.InstanceType = instanceType
-	if instanceType == hosting.TypeCronJob || instanceType == hosting.TypeDaemonSet {
+	switch instanceType {
+	case hosting.TypeDaemonSet:
 		config.Scaling = nil
-	}
-	if instanceType == hosting.TypeCronJob {
-		config.Schedule = "*/5 * * * *"
+	case hosting.TypeCronJob:
+		config.Scaling, config.Schedule = nil, "*/5 * * * *"
 	}
 	return config
 }

@@ -46,7 +46,7 @@ func (p *Provider) StartInstance(ctx context.Context, instanceID string) error {
 		if hasTarget(in.config.Scaling) {
 			in.nextTick = now.Add(autoscaleInterval)
 		}
-		in.changedBy(now, "Starting", fmt.Sprintf("started with %d replicas", in.desired))
+		in.changedBy(now, "Starting", fmt.Sprintf("started with %d replicas", in.count()))
 		return nil
 	})
 }
@@ -61,7 +61,7 @@ func (p *Provider) StopInstance(ctx context.Context, instanceID string) error {
 		}
 		in.stopped = true
 		in.nextRun, in.nextTick = time.Time{}, time.Time{}
-		in.changedBy(now, "Stopping", fmt.Sprintf("stopped; it will start with %d replicas", in.desired))
+		in.changedBy(now, "Stopping", fmt.Sprintf("stopped; it will start with %d replicas", in.count()))
 		return nil
 	})
 }

@@ -229,6 +229,26 @@ func TestCronJobRunsOnItsScheduleAndNeverTwiceAtOnce(t *testing.T) {
 	}, fake.WithWorkload(func(hosting.CloudHostingConfig) fake.Workload { return fake.Workload{RunTime: 90 * time.Second} }))
 }
 
+func TestMinReplicasOfACronJobIsTheParallelismOfEachRun(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := ofType(hosting.TypeCronJob)
+		config.Scaling = &hosting.ScaleConfig{MinReplicas: 3}
+		id := w.create(config)
+		require.NoError(w, w.RunNow(w.ctx, id))
+		time.Sleep(3 * time.Second)
+		assert.Equal(w, 3, w.metrics(id).ReadyReplicas)
+		assert.Equal(w, 1, w.get(id).Replicas, "one run is active")
+		time.Sleep(time.Minute)
+		assert.Zero(w, w.get(id).Replicas)
+		assert.Equal(w, "succeeded", w.get(id).Metadata["lastRun"])
+		three, err := w.EstimateCost(w.ctx, config)
+		require.NoError(w, err)
+		single, err := w.EstimateCost(w.ctx, ofType(hosting.TypeCronJob))
+		require.NoError(w, err)
+		assert.InDelta(w, 3*single.HourlyCost, three.HourlyCost, 1e-9)
+	})
+}
+
 func TestCronJobEachMinuteFor40DaysTakesBoundedTimeAndMemory(t *testing.T) {
 	inBubble(t, func(w world) {
 		config := ofType(hosting.TypeCronJob)

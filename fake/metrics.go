@@ -79,10 +79,7 @@ func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.I
 }
 
 func (in *instance) metrics(t time.Time) hosting.InstanceMetrics {
-	m := hosting.InstanceMetrics{InstanceID: in.key, Timestamp: hosting.NewTime(t), ReadyReplicas: in.tally().serving}
-	if !in.stopped && !in.terminating() {
-		m.Replicas = in.desired
-	}
+	m := hosting.InstanceMetrics{InstanceID: in.key, Timestamp: hosting.NewTime(t), Replicas: in.shownReplicas(), ReadyReplicas: in.tally().serving}
 	if m.ReadyReplicas == 0 {
 		return m
 	}

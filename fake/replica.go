@@ -165,20 +165,31 @@ func (in *instance) ranToEnd(r *replica, t time.Time) {
 	}
 	in.endRun(r, t)
 	r.phase = ended
-	kind, reason, outcome := hosting.EventNormal, "Completed", "succeeded"
+	kind, reason := hosting.EventNormal, "Completed"
 	if code != 0 {
-		kind, reason, outcome = hosting.EventWarning, "Failed", "failed"
+		kind, reason = hosting.EventWarning, "Failed"
 	}
 	in.event(t, kind, reason, fmt.Sprintf("replica %s ended with exit code %d", r.name, code))
 	if in.isCronJob() {
 		in.desired--
-		in.lastRun = outcome
+		in.runFailed = in.runFailed || code != 0
+		if in.desired == 0 {
+			in.endCronRun()
+		}
 		return
 	}
 	if code == 0 {
 		in.succeeded++
 	} else {
 		in.failed++
+	}
+}
+
+// endCronRun notes how a run of a cronjob went: well, if all its replicas did.
+func (in *instance) endCronRun() {
+	in.lastRun = "succeeded"
+	if in.runFailed {
+		in.lastRun = "failed"
 	}
 }
 

@@ -95,19 +95,13 @@ func TestAnAutoscalerNeedsATargetOfTheInstanceItself(t *testing.T) {
 	require.ErrorIs(t, err, hosting.Unsupported)
 }
 
-func TestMinReplicasIsRefusedWhereReplicasCannotBeChosen(t *testing.T) {
+func TestMinReplicasOfADaemonSetIsRefused(t *testing.T) {
 	t.Parallel()
-	p := testProvider(t, nil)
-	for _, instanceType := range []string{hosting.TypeDaemonSet, hosting.TypeCronJob} {
-		_, err := p.resolve(testConfig(func(c *hosting.CloudHostingConfig) {
-			c.InstanceType, c.Scaling = instanceType, &hosting.ScaleConfig{MinReplicas: 1}
-			if instanceType == hosting.TypeCronJob {
-				c.Schedule = "@hourly"
-			}
-		}))
-		require.ErrorIs(t, err, hosting.Unsupported)
-		assert.ErrorContains(t, err, "scaling.minReplicas 1")
-	}
+	_, err := testProvider(t, nil).resolve(testConfig(func(c *hosting.CloudHostingConfig) {
+		c.InstanceType, c.Scaling = hosting.TypeDaemonSet, &hosting.ScaleConfig{MinReplicas: 1}
+	}))
+	require.ErrorIs(t, err, hosting.Unsupported)
+	assert.ErrorContains(t, err, "scaling.minReplicas 1")
 }
 
 func TestBadProviderConfigurationIsRefused(t *testing.T) {
