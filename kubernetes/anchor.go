@@ -26,6 +26,8 @@ const (
 	keyType    = "type"
 	keyConfig  = "config"
 	keyDesired = "desired"
+	// keyRevisions is there once the configuration has been changed.
+	keyRevisions = "revisions"
 )
 
 // record is what an anchor holds.
@@ -48,6 +50,15 @@ type desired struct {
 	// SecretName is the Secret with the values of SecretKeys.
 	SecretName string   `json:"secretName,omitempty"`
 	SecretKeys []string `json:"secretKeys,omitempty"`
+	// Generation counts the changes that ApplyInstance has made to what the
+	// parts are made from, Applied those that have been carried out in full.
+	Generation int `json:"generation,omitempty"`
+	Applied    int `json:"applied,omitempty"`
+	// Limits bound the number of replicas from the generation on that set them.
+	Limits replicaLimits `json:"limits,omitzero"`
+	// OldSecrets are Secrets that have been replaced, or were made for a change
+	// that did not come to pass.
+	OldSecrets []oldSecret `json:"oldSecrets,omitempty"`
 	// RunsNow counts the runs that RunNow has started.
 	RunsNow int `json:"runsNow,omitempty"`
 	// Operation is the status to show until the last change has been carried
@@ -180,6 +191,7 @@ func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *a
 		update := a.DeepCopy()
 		next := a.record
 		next.Desired.SecretKeys = slices.Clone(next.Desired.SecretKeys)
+		next.Desired.OldSecrets = slices.Clone(next.Desired.OldSecrets)
 		a = nil // read again if this one is out of date
 		before := next.Desired
 		if err := modify(&next.Desired); err != nil {
@@ -194,7 +206,7 @@ func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *a
 		if err != nil {
 			return err
 		}
-		update.Data = data
+		maps.Copy(update.Data, data) // the history stays
 		o, err := configMaps.update(ctx, t.region, update)
 		if err != nil {
 			if apierrors.IsNotFound(err) {

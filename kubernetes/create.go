@@ -123,14 +123,8 @@ func (c *creation) claim(ctx context.Context, r record) error {
 // join takes part in an instance that exists, if it is the one asked for.
 func (c *creation) join(ctx context.Context, found *corev1.ConfigMap, r record) error {
 	p := c.p
-	if !p.isOurs(found) {
-		return c.taken("%s exists and is not managed by this provider with owner %q", describe(configMaps, found), p.config.Owner)
-	}
-	if found.DeletionTimestamp != nil {
-		return p.conflict(hosting.CreateFailed, c.t.id, "the instance is being deleted")
-	}
-	if have := found.Labels[labelType]; have != c.t.kind.instanceType {
-		return c.taken("name %q is taken in region %s by a %s", c.t.name, c.t.region.name, have)
+	if err := c.available(found); err != nil {
+		return err
 	}
 	existing, err := decode(found)
 	if err != nil {
@@ -148,6 +142,21 @@ func (c *creation) join(ctx context.Context, found *corev1.ConfigMap, r record) 
 		return c.taken("the instance exists with another configuration: it differs in secretEnv")
 	}
 	return c.participate(ctx)
+}
+
+// available checks that an anchor that was found is one of ours, for an
+// instance of this type that stays.
+func (c *creation) available(found *corev1.ConfigMap) error {
+	if !c.p.isOurs(found) {
+		return c.taken("%s exists and is not managed by this provider with owner %q", describe(configMaps, found), c.p.config.Owner)
+	}
+	if found.DeletionTimestamp != nil {
+		return c.p.conflict(hosting.CreateFailed, c.t.id, "the instance is being deleted")
+	}
+	if have := found.Labels[labelType]; have != c.t.kind.instanceType {
+		return c.taken("name %q is taken in region %s by a %s", c.t.name, c.t.region.name, have)
+	}
+	return nil
 }
 
 // sameSecrets compares the secret values with those of the instance. Only the
@@ -252,6 +261,13 @@ func (c *creation) taken(format string, args ...any) error {
 // repair recreates parts that are missing, for calls that have no
 // configuration at hand.
 func (p *Provider) repair(ctx context.Context, t target, a *anchor) error {
+	if a.record.Desired.pending() {
+		ap := &application{p: p, t: t, anchor: a}
+		if err := ap.converge(ctx); err != nil {
+			return p.fail(ctx, hosting.UpdateFailed, t.id, "carrying out the last change of the configuration", err)
+		}
+		return nil
+	}
 	c := &creation{p: p, t: t, anchor: a}
 	return c.complete(ctx)
 }

@@ -147,16 +147,10 @@ func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *a
 		if err != nil {
 			return err
 		}
-		seen := t.kind.observe(workload)
-		d.Stopped = seen.stopped && seen.finished == ""
-		d.Spec.Resources = resourcesOf(t.kind.template(workload))
-		switch {
-		case t.kind.isJob():
-			d.Replicas = seen.want
-		case t.kind.replicated() && d.Stopped:
-			d.Replicas = *seen.remembered
-		case t.kind.replicated():
-			d.Replicas = seen.want
+		d.take(t.kind, workload)
+		if generationOf(workload) == d.Generation {
+			// Else they are those of a configuration that is being replaced.
+			d.Spec.Resources = resourcesOf(t.kind.template(workload))
 		}
 		if operation != "" {
 			d.Operation, d.UpdatedAt = operation, hosting.NewTime(time.Now())
@@ -164,6 +158,20 @@ func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *a
 		return nil
 	})
 	return err
+}
+
+// take follows how many replicas a workload has and whether it is stopped.
+func (d *desired) take(k *kind, workload object) {
+	seen := k.observe(workload)
+	d.Stopped = seen.stopped && seen.finished == ""
+	switch {
+	case k.isJob():
+		d.Replicas = seen.want
+	case k.replicated() && d.Stopped:
+		d.Replicas = *seen.remembered
+	case k.replicated():
+		d.Replicas = seen.want
+	}
 }
 
 // recode gives an error of a repair the code of the call that it is part of.

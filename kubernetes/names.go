@@ -35,8 +35,16 @@ const (
 	// DaemonSet selects it.
 	nodeSelectorStopped = "skillcenter.io/stopped"
 
-	managedBy    = "skillcenter"
-	fieldManager = "skillcenter"
+	// annotationGeneration says which generation of the instance's
+	// configuration an object has been given, see apply.go. What has never been
+	// changed by an apply does not have it.
+	annotationGeneration = "skillcenter.io/generation"
+
+	managedBy = "skillcenter"
+	// Who writes a field: fieldManager what the configuration says,
+	// operationsManager what calls like StopInstance and ScaleInstance do.
+	fieldManager      = "skillcenter"
+	operationsManager = "skillcenter-operations"
 )
 
 // containerName is the one container of every pod.

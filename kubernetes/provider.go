@@ -31,6 +31,7 @@ var (
 	_ hosting.CloudHostingProvider = (*Provider)(nil)
 	_ hosting.CapabilityReporter   = (*Provider)(nil)
 	_ hosting.JobRunner            = (*Provider)(nil)
+	_ hosting.InstanceApplier      = (*Provider)(nil)
 )
 
 // New returns a Provider for the configuration. It asks each cluster for its

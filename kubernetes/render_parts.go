@@ -24,7 +24,10 @@ type part struct {
 func (p *Provider) parts(r record, secretEnv hosting.SecretMap) []part {
 	s := r.Desired.Spec
 	var result []part
-	add := func(kind *resource, o object) { result = append(result, part{kind, o}) }
+	add := func(kind *resource, o object) {
+		stamp(o, r.Desired.Generation)
+		result = append(result, part{kind, o})
+	}
 	if r.Desired.SecretName != "" {
 		add(secrets, p.secret(r, secretEnv))
 	}

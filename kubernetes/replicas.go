@@ -85,7 +85,7 @@ func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replica
 		Spec:       autoscalingv1.ScaleSpec{Replicas: int32(replicas)},
 	}
 	return operation, t.kind.rest(t.client).Put().Namespace(t.namespace).Resource(t.kind.plural).Name(t.name).SubResource("scale").
-		VersionedParams(&metav1.UpdateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		VersionedParams(&metav1.UpdateOptions{FieldManager: operationsManager}, scheme.ParameterCodec).
 		Body(scale).Do(ctx).Error()
 }
 

@@ -52,10 +52,11 @@ func (r *resource) get(ctx context.Context, at *region, name string) (object, er
 	return result, err
 }
 
-func (r *resource) create(ctx context.Context, at *region, o object) (object, error) {
+// create makes an object; dryRun says whether to only try.
+func (r *resource) create(ctx context.Context, at *region, o object, dryRun ...string) (object, error) {
 	result := r.empty()
 	err := r.rest(at.client).Post().Namespace(at.namespace).Resource(r.plural).
-		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager, DryRun: dryRun}, scheme.ParameterCodec).
 		Body(o).Do(ctx).Into(result)
 	return result, err
 }
@@ -69,10 +70,15 @@ func (r *resource) update(ctx context.Context, at *region, o object) (object, er
 	return result, err
 }
 
+// patch changes an object for an operation.
 func (r *resource) patch(ctx context.Context, at *region, name string, kind types.PatchType, patch []byte) (object, error) {
+	return r.patchWith(ctx, at, name, kind, patch, metav1.PatchOptions{FieldManager: operationsManager})
+}
+
+func (r *resource) patchWith(ctx context.Context, at *region, name string, kind types.PatchType, patch []byte, options metav1.PatchOptions) (object, error) {
 	result := r.empty()
 	err := r.rest(at.client).Patch(kind).Namespace(at.namespace).Resource(r.plural).Name(name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		VersionedParams(&options, scheme.ParameterCodec).
 		Body(patch).Do(ctx).Into(result)
 	return result, err
 }

@@ -62,7 +62,10 @@ func (p *Provider) remake(ctx context.Context, code hosting.Code, t target, a *a
 
 // resourcesOf reads what a pod template asks for.
 func resourcesOf(template *corev1.PodTemplateSpec) hosting.ResourceConfig {
-	r := template.Spec.Containers[0].Resources
+	return resourcesIn(template.Spec.Containers[0].Resources)
+}
+
+func resourcesIn(r corev1.ResourceRequirements) hosting.ResourceConfig {
 	cores := func(list corev1.ResourceList) float64 {
 		quantity := list[corev1.ResourceCPU]
 		return float64(quantity.MilliValue()) / 1000

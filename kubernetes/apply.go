@@ -1,0 +1,278 @@
+package kubernetes
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/rand"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
+)
+
+// An apply goes in three steps:
+//
+//   - it tries all writes without effect, so that what the API server refuses
+//     changes nothing;
+//   - it writes the configuration into the anchor, as its next generation: from
+//     then on that is what the instance should be, whoever carries it out;
+//   - it carries it out: each part gets what the anchor says, and is stamped
+//     with the generation. What carries a later stamp is left alone: another
+//     call has written a newer configuration, which is carried out instead.
+//
+// So of several calls the one that wrote the anchor last wins, as a whole. If a
+// process dies after the second step, the instance is pending, and the next
+// ApplyInstance or StartInstance does the third.
+
+// ApplyInstance implements [hosting.InstanceApplier]. What the configuration
+// does not say gets the provider's defaults, as when it is created; the number
+// of replicas and whether it is stopped stay as they are. It returns on
+// acceptance: the pods are replaced by and by.
+func (p *Provider) ApplyInstance(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
+	instance, err := p.applyConfig(ctx, config)
+	return instance, recode(err, hosting.UpdateFailed)
+}
+
+func (p *Provider) applyConfig(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
+	t, wanted, a, err := p.beginApply(ctx, config)
+	if err != nil {
+		return hosting.CloudInstance{}, err
+	}
+	secretEnv := maps.Clone(config.SecretEnv)
+	if a == nil {
+		instance, err := p.CreateInstance(ctx, config)
+		if hosting.ReasonOf(err) != hosting.AlreadyExists {
+			return instance, err
+		}
+		// Another call may have created it with another configuration.
+		found, findErr := p.existing(ctx, t)
+		if findErr != nil || found == nil {
+			return hosting.CloudInstance{}, err
+		}
+		a = found
+	}
+	if err := p.applyTo(ctx, t, a, wanted, secretEnv); err != nil {
+		return hosting.CloudInstance{}, err
+	}
+	instance, err := p.GetInstance(ctx, t.id)
+	if hosting.CodeOf(err) == hosting.InstanceNotFound {
+		err = p.deletedMeanwhile(t)
+	}
+	return instance, err
+}
+
+// beginApply checks a configuration, and finds the instance: nil if there is
+// none.
+func (p *Provider) beginApply(ctx context.Context, config hosting.CloudHostingConfig) (target, record, *anchor, error) {
+	if err := ctx.Err(); err != nil {
+		return target{}, record{}, nil, p.fail(ctx, hosting.UpdateFailed, "", "applying a configuration", err)
+	}
+	wanted, err := p.resolve(config)
+	if err != nil {
+		return target{}, record{}, nil, err
+	}
+	id := hosting.ID{Region: wanted.Config.Region, Type: wanted.Config.InstanceType, Name: wanted.Config.InstanceName}
+	t, err := p.find(hosting.UpdateFailed, id.String())
+	if err != nil {
+		return target{}, record{}, nil, err
+	}
+	a, err := p.existing(ctx, t)
+	return t, wanted, a, err
+}
+
+// existing reads the anchor of the instance that has this name, nil if there is
+// none. One that cannot be changed to another configuration is an error.
+func (p *Provider) existing(ctx context.Context, t target) (*anchor, error) {
+	o, err := configMaps.get(ctx, t.region, anchorName(t.name))
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, p.fail(ctx, hosting.UpdateFailed, t.id, "reading the anchor", err)
+	}
+	c := &creation{p: p, t: t}
+	if err := c.available(o.(*corev1.ConfigMap)); err != nil {
+		return nil, err
+	}
+	a, err := decode(o.(*corev1.ConfigMap))
+	if err != nil {
+		return nil, p.broken(hosting.UpdateFailed, t.id, err)
+	}
+	return a, nil
+}
+
+func (p *Provider) deletedMeanwhile(t target) error {
+	return p.conflict(hosting.UpdateFailed, t.id, "the instance was deleted by another call at this moment")
+}
+
+// applyTo changes an instance that exists.
+func (p *Provider) applyTo(ctx context.Context, t target, a *anchor, wanted record, secretEnv hosting.SecretMap) error {
+	ap := &application{p: p, t: t, secretEnv: secretEnv}
+	err := retryOnConflict(ctx, func() (err error) {
+		if a == nil {
+			if a, err = p.existing(ctx, t); err != nil {
+				return err
+			}
+			if a == nil {
+				return p.deletedMeanwhile(t)
+			}
+		}
+		ap.anchor, a = a, nil // read again after a conflict
+		return ap.accept(ctx, wanted)
+	})
+	if err == nil {
+		err = ap.converge(ctx)
+	}
+	if apierrors.IsNotFound(err) {
+		err = p.deletedMeanwhile(t)
+	}
+	if err != nil {
+		return p.fail(ctx, hosting.UpdateFailed, t.id, "applying the configuration", err)
+	}
+	return nil
+}
+
+// application is a call that gives an instance a configuration, or carries out
+// what another one has written into the anchor.
+type application struct {
+	p         *Provider
+	t         target
+	secretEnv hosting.SecretMap // nil if not known
+	anchor    *anchor
+}
+
+// accept makes the configuration the one that the instance should have. It is
+// a conflict if somebody else has written the anchor meanwhile.
+func (ap *application) accept(ctx context.Context, wanted record) error {
+	next, err := ap.next(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	if next.Desired.Generation == ap.anchor.record.Desired.Generation {
+		return nil // it is what it should be
+	}
+	if err := ap.tryAll(ctx, next); err != nil {
+		return err
+	}
+	if err := ap.provideSecret(ctx, next); err != nil {
+		return err
+	}
+	next.Desired.UpdatedAt = hosting.NewTime(time.Now())
+	update, err := ap.anchor.withRecord(ap.p, next)
+	if err != nil {
+		return err
+	}
+	return ap.write(ctx, update)
+}
+
+// next is what the anchor becomes: with the generation it has if nothing
+// changes.
+func (ap *application) next(ctx context.Context, wanted record) (record, error) {
+	have := ap.anchor.record
+	next := record{Config: wanted.Config, Desired: have.Desired}
+	d := &next.Desired
+	d.Spec = wanted.Desired.Spec
+	keys := slices.Sorted(maps.Keys(ap.secretEnv))
+	same, err := ap.hasSecrets(ctx, have.Desired, keys)
+	if err != nil {
+		return record{}, err
+	}
+	if same && sameSpec(have.Desired.Spec, d.Spec) && len(configs.Differences(have.Config, next.Config)) == 0 {
+		return have, nil
+	}
+	d.Generation++
+	d.Operation = hosting.StatusUpdating
+	if !same {
+		if have.Desired.SecretName != "" {
+			d.OldSecrets = append(slices.Clone(d.OldSecrets), oldSecret{have.Desired.SecretName, have.Desired.Generation})
+		}
+		d.SecretName, d.SecretKeys = "", nil
+		if len(keys) > 0 {
+			d.SecretName, d.SecretKeys = have.Config.InstanceName+"-"+rand.String(10), keys
+		}
+	}
+	if !reflect.DeepEqual(have.Config.Scaling, next.Config.Scaling) {
+		d.Limits = limitsOf(d.Generation, wanted)
+	}
+	if ap.t.kind.instanceType == hosting.TypeCronJob {
+		d.Replicas = wanted.Desired.Replicas // nobody scales it
+	}
+	return next, nil
+}
+
+// sameSpec compares what parts are made from, at the precision that they have.
+func sameSpec(a, b spec) bool {
+	a.Resources, b.Resources = resourcesIn(resourceRequirements(a.Resources)), resourcesIn(resourceRequirements(b.Resources))
+	return reflect.DeepEqual(a, b)
+}
+
+// limitsOf are the limits that a changed scaling sets: minReplicas is where an
+// instance starts, so less than that becomes it; maxReplicas is the
+// autoscaler's.
+func limitsOf(generation int, wanted record) replicaLimits {
+	limits := replicaLimits{Generation: generation, Min: wanted.Desired.Replicas}
+	if scaler := wanted.Desired.Spec.Autoscaler; scaler != nil {
+		limits.Max = scaler.MaxReplicas
+	}
+	return limits
+}
+
+// hasSecrets tells whether the instance has exactly these secret values. One
+// whose Secret is gone does not.
+func (ap *application) hasSecrets(ctx context.Context, have desired, keys []string) (bool, error) {
+	if !slices.Equal(have.SecretKeys, keys) {
+		return false, nil
+	}
+	if have.SecretName == "" {
+		return true, nil
+	}
+	o, err := secrets.get(ctx, ap.t.region, have.SecretName)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmtError("reading Secret "+have.SecretName, err)
+	}
+	return ap.anchor.owns(o) && ap.creation().holdsSecrets(o.(*corev1.Secret)), nil
+}
+
+func (ap *application) creation() *creation {
+	return &creation{p: ap.p, t: ap.t, anchor: ap.anchor, secretEnv: ap.secretEnv}
+}
+
+// provideSecret makes the Secret of the next generation before anything refers
+// to it: who carries out the change does not know its values. The anchor names
+// it before it is made, so that it is found should this call come to nothing.
+func (ap *application) provideSecret(ctx context.Context, next record) error {
+	d := &next.Desired
+	if d.SecretName == "" || d.SecretName == ap.anchor.record.Desired.SecretName {
+		return nil
+	}
+	announced := ap.anchor.record
+	announced.Desired.OldSecrets = append(slices.Clone(announced.Desired.OldSecrets), oldSecret{d.SecretName, announced.Desired.Generation})
+	update, err := ap.anchor.withRecord(ap.p, announced)
+	if err != nil {
+		return err
+	}
+	if err := ap.write(ctx, update); err != nil {
+		return err
+	}
+	secret := ap.p.secret(next, ap.secretEnv)
+	stamp(secret, d.Generation)
+	return ap.creation().ensure(ctx, part{secrets, secret})
+}
+
+// write updates the anchor in the version that this call has read.
+func (ap *application) write(ctx context.Context, update *corev1.ConfigMap) error {
+	o, err := configMaps.update(ctx, ap.t.region, update)
+	if err != nil {
+		return err
+	}
+	ap.anchor, err = decode(o.(*corev1.ConfigMap))
+	return err
+}

@@ -1,0 +1,245 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/util/csaupgrade"
+
+	"skillcenter.io/hosting"
+)
+
+// errSuperseded tells that another call has written a newer configuration.
+var errSuperseded = errors.New("the configuration has been changed again")
+
+// converge carries out what the anchor says, until that has not changed
+// meanwhile.
+func (ap *application) converge(ctx context.Context) error {
+	const rounds = 50 // each is another call's change
+	for range rounds {
+		err := ap.carryOut(ctx)
+		if err == nil {
+			err = ap.finish(ctx)
+		}
+		if !errors.Is(err, errSuperseded) {
+			return err
+		}
+		if ap.anchor, err = ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t); err != nil {
+			return err
+		}
+	}
+	return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "the configuration is being changed again and again at this moment")
+}
+
+// finish says in the anchor that its generation has been carried out.
+func (ap *application) finish(ctx context.Context) error {
+	generation := ap.anchor.record.Desired.Generation
+	workload, err := ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, ap.anchor)
+	if err != nil {
+		return err
+	}
+	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, nil, func(d *desired) error {
+		if d.Generation != generation {
+			return errSuperseded
+		}
+		if d.pending() {
+			d.Applied = generation
+			d.take(ap.t.kind, workload)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return ap.removeOldSecrets(ctx, workload)
+}
+
+// carryOut gives every part what the anchor says, and removes those that it
+// does not name any more.
+func (ap *application) carryOut(ctx context.Context) error {
+	wanted := map[string]bool{}
+	for _, part := range ap.p.parts(ap.anchor.record, nil) {
+		wanted[describe(part.resource, part.object)] = true
+		if err := ap.give(ctx, part); err != nil {
+			return fmtError("changing "+describe(part.resource, part.object), err)
+		}
+	}
+	for _, optional := range ap.optionalParts() {
+		if what := optional.kind + " " + optional.name; !wanted[what] {
+			if err := ap.remove(ctx, optional.resource, optional.name); err != nil {
+				return fmtError("removing "+what, err)
+			}
+		}
+	}
+	return nil
+}
+
+// optionalPart is a part that an instance has or has not, by its configuration.
+type optionalPart struct {
+	*resource
+	name string
+}
+
+// optionalParts lists them in the order in which they are removed: nothing
+// refers to what is gone.
+func (ap *application) optionalParts() []optionalPart {
+	return []optionalPart{{autoscalers, ap.t.name}, {ingresses, ap.t.name}, {services, ap.t.name}}
+}
+
+// give makes a part what the anchor says.
+func (ap *application) give(ctx context.Context, part part) error {
+	return retryOnConflict(ctx, func() error {
+		live, err := part.get(ctx, ap.t.region, part.object.GetName())
+		if apierrors.IsNotFound(err) {
+			return ap.make(ctx, part)
+		}
+		if err != nil {
+			return err
+		}
+		if err := ap.mayWrite(part.resource, live); err != nil {
+			return err
+		}
+		if live, err = ap.ownFields(ctx, part.resource, live); err != nil {
+			return err
+		}
+		err = ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live)
+		if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(err) {
+			return ap.replaceJob(ctx, live)
+		}
+		return err
+	})
+}
+
+// make creates a part that is missing.
+func (ap *application) make(ctx context.Context, part part) error {
+	if part.resource == secrets {
+		return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "%s is gone, and only its creator knows its values: apply the configuration again", describe(part.resource, part.object))
+	}
+	part.object.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
+	_, err := part.create(ctx, ap.t.region, part.object)
+	if apierrors.IsAlreadyExists(err) {
+		return apierrors.NewConflict(groupResource(part.resource), part.object.GetName(), err) // look again
+	}
+	return err
+}
+
+// mayWrite checks that a part is this instance's, and that this call has
+// something newer for it.
+func (ap *application) mayWrite(r *resource, live object) error {
+	c := &creation{p: ap.p, t: ap.t, anchor: ap.anchor} // whose secret values it has does not matter
+	if err := c.accept(r, live); err != nil {
+		return err
+	}
+	if live.GetDeletionTimestamp() != nil {
+		return apierrors.NewConflict(groupResource(r), live.GetName(), errors.New("it is being deleted"))
+	}
+	if generationOf(live) > ap.anchor.record.Desired.Generation {
+		return errSuperseded
+	}
+	return nil
+}
+
+// ownFields turns what this provider has written so far, by whichever call,
+// into fields of a server-side apply: those that the next one does not name are
+// then removed.
+func (ap *application) ownFields(ctx context.Context, r *resource, live object) (object, error) {
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(fieldManager, operationsManager), fieldManager)
+	if err != nil {
+		return nil, fmt.Errorf("reading its managed fields: %w", err)
+	}
+	if patch == nil {
+		return live, nil
+	}
+	return r.patch(ctx, ap.t.region, live.GetName(), types.JSONPatchType, patch)
+}
+
+// serverSideApply writes all fields of an object that this provider says, over
+// the version of it that was read.
+func (ap *application) serverSideApply(ctx context.Context, r *resource, o, live object) error {
+	o.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
+	o.SetUID(live.GetUID())
+	o.SetResourceVersion(live.GetResourceVersion())
+	manifest, err := manifestOf(o)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(manifest)
+	if err != nil {
+		return err
+	}
+	_, err = r.patchWith(ctx, ap.t.region, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: fieldManager, Force: new(true)})
+	return err
+}
+
+// manifestOf returns an object as people write it: with its kind, and without
+// its status.
+func manifestOf(o object) (map[string]any, error) {
+	kinds, _, err := scheme.Scheme.ObjectKinds(o)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	manifest := map[string]any{}
+	if err := json.Unmarshal(data, &manifest); err != nil {
+		return nil, err
+	}
+	manifest["apiVersion"], manifest["kind"] = kinds[0].GroupVersion().String(), kinds[0].Kind
+	delete(manifest, "status")
+	return manifest, nil
+}
+
+// remove deletes a part that the configuration does not ask for any more.
+func (ap *application) remove(ctx context.Context, r *resource, name string) error {
+	return retryOnConflict(ctx, func() error {
+		live, err := r.get(ctx, ap.t.region, name)
+		if err != nil || !ap.anchor.owns(live) || live.GetDeletionTimestamp() != nil {
+			return ignoreNotFound(err)
+		}
+		if generationOf(live) > ap.anchor.record.Desired.Generation {
+			return errSuperseded
+		}
+		return ignoreNotFound(r.delete(ctx, ap.t.region, name, metav1.DeleteOptions{
+			Preconditions: &metav1.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())},
+		}))
+	})
+}
+
+// removeOldSecrets removes the Secrets of earlier generations, once no pod is
+// left that may need one to restart. Those that are left wait for the next
+// change.
+func (ap *application) removeOldSecrets(ctx context.Context, workload object) error {
+	d := ap.anchor.record.Desired
+	seen := ap.t.kind.observe(workload)
+	old := func(s oldSecret) bool { return s.Generation < d.Generation }
+	if len(d.OldSecrets) == 0 || !seen.rolledOut || !seen.settled || seen.scheduled && seen.want > 0 {
+		return nil
+	}
+	for _, s := range d.OldSecrets {
+		if old(s) {
+			if err := ap.remove(ctx, secrets, s.Name); err != nil {
+				return fmtError("removing Secret "+s.Name, err)
+			}
+		}
+	}
+	_, err := ap.p.change(ctx, hosting.UpdateFailed, ap.t, nil, func(now *desired) error {
+		var left []oldSecret
+		for _, s := range now.OldSecrets {
+			if !old(s) {
+				left = append(left, s)
+			}
+		}
+		now.OldSecrets = left
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,66 @@
+package kubernetes
+
+import (
+	"context"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
+)
+
+// follow returns a part as it should be, given what is live: what others than
+// the configuration decide stays as it is.
+func (ap *application) follow(part part, r record, live object) object {
+	switch part.resource {
+	case secrets:
+		// It is immutable: only its labels can change.
+		part.object.(*corev1.Secret).Data = live.(*corev1.Secret).Data
+		return part.object
+	case ap.t.kind.resource:
+		return ap.followWorkload(r, live)
+	}
+	return part.object
+}
+
+// followWorkload keeps the number of replicas, within limits that have just
+// been set, whether the workload is stopped, and when it was restarted.
+func (ap *application) followWorkload(r record, live object) object {
+	kind := ap.t.kind
+	r.Desired.take(kind, live)
+	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, generationOf(live))
+	o := kind.build(ap.p, r)
+	stamp(o, r.Desired.Generation)
+	if at, ok := kind.template(live).Annotations[annotationRestartedAt]; ok {
+		kind.template(o).Annotations[annotationRestartedAt] = at
+	}
+	return o
+}
+
+// replaceJob makes a Job anew whose template has to change. One that is running
+// stays.
+func (ap *application) replaceJob(ctx context.Context, live object) error {
+	seen := ap.t.kind.observe(live)
+	if !seen.stopped && seen.finished == "" {
+		return ap.jobIsRunning(ap.anchor.record.Config)
+	}
+	return ap.p.remake(ctx, hosting.UpdateFailed, ap.t, ap.anchor, live)
+}
+
+// jobIsRunning refuses to change the template of a job, naming the fields.
+func (ap *application) jobIsRunning(wanted hosting.CloudHostingConfig) error {
+	var fields hosting.FieldErrors
+	for _, change := range configs.Changes(ap.anchor.record.Config, wanted) {
+		if part, _, _ := strings.Cut(change.Field, "."); part == "scaling" || part == "network" && change.Field != "network.ports" {
+			continue // no part of the template
+		}
+		fields = append(fields, hosting.FieldError{Field: change.Field, Value: "another", Allowed: "what it is: a job that runs cannot change"})
+	}
+	if len(fields) == 0 { // what differs is a default or a secret value
+		fields = hosting.FieldErrors{{Field: "container", Value: "another", Allowed: "what it is: a job that runs cannot change"}}
+	}
+	failed := hosting.Errorf(ap.p.config.Name, hosting.UpdateFailed, hosting.Unsupported, "%w", fields)
+	failed.InstanceID = ap.t.id
+	return failed
+}
