@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -82,6 +83,9 @@ type Defaults struct {
 	// PodSecurity is "baseline", or "restricted" to satisfy that Pod Security
 	// Standard: the image must then run as a user other than root.
 	PodSecurity string
+	// ProgressDeadline is how long a replica may take to become ready before
+	// its instance counts as failed or degraded. Whole seconds.
+	ProgressDeadline time.Duration
 
 	Resources hosting.ResourceConfig
 	Scaling   hosting.ScaleConfig
@@ -111,6 +115,8 @@ func DefaultConfig() Config {
 			RestartPolicy:   string(corev1.RestartPolicyAlways),
 			ServiceAccount:  "default",
 			PodSecurity:     podSecurityBaseline,
+
+			ProgressDeadline: defaultProgressDeadline,
 			Resources: hosting.ResourceConfig{
 				CPURequest: 0.25, CPULimit: 0.5,
 				MemoryRequest: 256 << 20, MemoryLimit: 512 << 20,
@@ -147,6 +153,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Defaults.RestartPolicy = cmp.Or(c.Defaults.RestartPolicy, string(corev1.RestartPolicyAlways))
 	c.Defaults.ServiceAccount = cmp.Or(c.Defaults.ServiceAccount, "default")
 	c.Defaults.PodSecurity = cmp.Or(c.Defaults.PodSecurity, podSecurityBaseline)
+	c.Defaults.ProgressDeadline = cmp.Or(c.Defaults.ProgressDeadline, defaultProgressDeadline)
 	c.Defaults.ServiceType = cmp.Or(c.Defaults.ServiceType, hosting.ServiceClusterIP)
 	c.Defaults.Scaling.MinReplicas = cmp.Or(c.Defaults.Scaling.MinReplicas, 1)
 	c.Defaults.Scaling.MaxReplicas = cmp.Or(c.Defaults.Scaling.MaxReplicas, max(10, c.Defaults.Scaling.MinReplicas))
@@ -182,6 +189,8 @@ func (c Config) withDefaults() (Config, error) {
 	oneOf("defaults.podSecurity", c.Defaults.PodSecurity, podSecurityBaseline, podSecurityRestricted)
 	oneOf("defaults.serviceType", c.Defaults.ServiceType, hosting.ServiceClusterIP, hosting.ServiceNodePort, hosting.ServiceLoadBalancer)
 	check(len(validation.IsDNS1123Subdomain(c.Defaults.ServiceAccount)) == 0, "defaults.serviceAccount", c.Defaults.ServiceAccount, "the name of a service account")
+	check(c.Defaults.ProgressDeadline >= time.Second && c.Defaults.ProgressDeadline%time.Second == 0,
+		"defaults.progressDeadline", c.Defaults.ProgressDeadline, "whole seconds, at least 1")
 	if c.Defaults.IngressDomain != "" {
 		check(len(validation.IsDNS1123Subdomain(c.Defaults.IngressDomain)) == 0, "defaults.ingressDomain", c.Defaults.IngressDomain, "a DNS name")
 	}

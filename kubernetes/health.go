@@ -9,7 +9,8 @@ import (
 
 // HealthCheck implements [hosting.CloudHostingProvider]: an instance is
 // healthy when all its replicas are ready, when it is a job that has
-// completed, or a cronjob whose schedule is active.
+// completed, or a cronjob whose schedule is active and whose newest run has not
+// failed.
 func (p *Provider) HealthCheck(ctx context.Context, instanceID string) (hosting.Health, error) {
 	t, err := p.find(hosting.HealthFailed, instanceID)
 	if err != nil {
@@ -26,7 +27,7 @@ func (p *Provider) HealthCheck(ctx context.Context, instanceID string) (hosting.
 func healthOf(s state, now time.Time) hosting.Health {
 	result := hosting.Health{CheckedAt: hosting.NewTime(now)}
 	switch {
-	case s.status == hosting.StatusRunning && s.reason != reasonScaledToZero, s.status == hosting.StatusCompleted:
+	case s.status == hosting.StatusRunning && s.reason == "", s.status == hosting.StatusCompleted:
 		result.Healthy = true
 	case s.status == hosting.StatusStopped:
 		result.Reason = "Stopped"

@@ -159,14 +159,16 @@ func observeStatefulSet(o object) observation {
 	s := o.(*appsv1.StatefulSet)
 	want := int(valueOr(s.Spec.Replicas, 1))
 	seen := s.Status.ObservedGeneration >= s.Generation
-	oneRevision := seen && s.Status.UpdateRevision == s.Status.CurrentRevision
+	// Both revisions are the same again, too, when a change is taken back
+	// halfway: the replicas tell.
+	allUpdated := seen && s.Status.UpdatedReplicas == s.Status.Replicas
 	result := observation{
 		want:      want,
 		ready:     int(s.Status.ReadyReplicas),
 		updated:   int(s.Status.UpdatedReplicas),
 		seen:      seen,
-		settled:   seen && int(s.Status.Replicas) == want && (oneRevision || int(s.Status.UpdatedReplicas) == want),
-		rolledOut: oneRevision,
+		settled:   allUpdated && int(s.Status.Replicas) == want,
+		rolledOut: allUpdated && s.Status.UpdateRevision == s.Status.CurrentRevision,
 		gone:      seen && s.Status.Replicas == 0,
 	}
 	result.readStop(o)

@@ -14,8 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"skillcenter.io/hosting"
@@ -148,82 +146,6 @@ func TestMetricsOfRunningPodsAreMeasured(t *testing.T) {
 		assert.Positive(c, metrics.MemoryUsage)
 		assert.Equal(c, 1, metrics.ReadyReplicas)
 	}, waitTime, time.Second)
-}
-
-func TestAFailedStartSaysWhyWithinSeconds(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		change  func(t *testing.T, w *world, config *hosting.CloudHostingConfig)
-		reasons []string
-		says    string
-	}{
-		"the image cannot be pulled": {
-			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
-				config.Container.Image = "skillcenter.io/test/missing:v1"
-			},
-			reasons: []string{"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"}, says: "missing:v1",
-		},
-		"the container crashes": {
-			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
-				config.Container.Args = []string{"-no-server", "-exit-after", "1ms", "-exit-code", "3"}
-				// Without a check a container is ready while it runs, however short.
-				config.Container.HealthCheck = &hosting.HealthCheck{TCP: &hosting.TCPCheck{Port: 8080}}
-			},
-			reasons: []string{"Crashed", "CrashLoopBackOff"}, says: "exit code 3",
-		},
-		"the command does not exist": {
-			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
-				config.Container.Commands = []string{"/no/such/program"}
-			},
-			reasons: []string{"RunContainerError", "CrashLoopBackOff", "Crashed", "CreateContainerError"}, says: "/no/such/program",
-		},
-		"no node has room": {
-			change: func(_ *testing.T, _ *world, config *hosting.CloudHostingConfig) {
-				config.Resources = &hosting.ResourceConfig{CPURequest: 1000}
-			},
-			reasons: []string{"Unschedulable"}, says: "Insufficient cpu",
-		},
-		"a quota allows no pods": {
-			change: func(t *testing.T, w *world, _ *hosting.CloudHostingConfig) {
-				_, err := w.client.CoreV1().ResourceQuotas(w.namespace).Create(t.Context(), &corev1.ResourceQuota{
-					ObjectMeta: metav1.ObjectMeta{Name: "pods"},
-					Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("0")}},
-				}, metav1.CreateOptions{})
-				require.NoError(t, err)
-				require.EventuallyWithT(t, func(c *assert.CollectT) {
-					quota, err := w.client.CoreV1().ResourceQuotas(w.namespace).Get(t.Context(), "pods", metav1.GetOptions{})
-					assert.NoError(c, err)
-					assert.NotEmpty(c, quota.Status.Hard)
-				}, waitTime, 100*time.Millisecond)
-			},
-			reasons: []string{"FailedCreate"}, says: "exceeded quota",
-		},
-	} {
-		for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet} {
-			t.Run(name+"/"+instanceType, func(t *testing.T) {
-				t.Parallel()
-				w := newNodeWorld(t)
-				config := serving("web")
-				config.InstanceType = instanceType
-				test.change(t, w, &config)
-				instance, err := w.CreateInstance(t.Context(), config)
-				require.NoError(t, err)
-
-				began := time.Now()
-				ctx, cancel := context.WithTimeout(t.Context(), waitTime)
-				defer cancel()
-				failed, err := hosting.WaitForStatus(ctx, w, instance.ID, hosting.WaitOptions{Interval: 200 * time.Millisecond}, hosting.StatusRunning)
-				require.ErrorIs(t, err, hosting.Unavailable)
-				require.Equal(t, hosting.StatusFailed, failed.Status)
-				assert.Contains(t, test.reasons, failed.Metadata[hosting.MetadataReason])
-				assert.Contains(t, err.Error(), failed.Metadata[hosting.MetadataReason])
-				if failed.Metadata[hosting.MetadataReason] != "CrashLoopBackOff" || test.says == "exit code 3" {
-					assert.Contains(t, err.Error(), test.says)
-				}
-				t.Logf("after %v: %v", time.Since(began).Round(time.Millisecond), err)
-			})
-		}
-	}
 }
 
 func TestAnUpdateThatCannotStartIsNeverReportedRunning(t *testing.T) {

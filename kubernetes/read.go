@@ -192,6 +192,9 @@ func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
 	}
 	for i := range l.jobs.Items {
 		addWorkload(hosting.TypeJob, &l.jobs.Items[i])
+		if s := snapshots[keyOf(&l.jobs.Items[i])]; s != nil && s.kind.instanceType == hosting.TypeCronJob {
+			s.runs = append(s.runs, &l.jobs.Items[i])
+		}
 	}
 	for i := range l.cronJobs.Items {
 		addWorkload(hosting.TypeCronJob, &l.cronJobs.Items[i])
@@ -216,6 +219,7 @@ func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
 	}
 	for _, s := range result {
 		s.keepOwnPods()
+		s.keepOwnRuns()
 		s.nodeAddress = s.anyNodeAddress()
 	}
 	return result, failures

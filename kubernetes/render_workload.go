@@ -33,6 +33,8 @@ func (p *Provider) deployment(r record) object {
 			Replicas: new(replicasNow(r)),
 			Selector: &metav1.LabelSelector{MatchLabels: selectorFor(r.Config.InstanceName, r.Config.InstanceType)},
 			Template: p.podTemplate(r),
+
+			ProgressDeadlineSeconds: new(int32(progressDeadline(r).Seconds())),
 		},
 	}
 }
@@ -183,6 +185,8 @@ func container(r record) corev1.Container {
 		Resources:       resourceRequirements(s.Resources),
 		SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: new(false)},
 		ReadinessProbe:  probe(s.Container.HealthCheck),
+		// The last lines of one that crashed then stand in the pod's status.
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
 	if s.PodSecurity == podSecurityRestricted {
 		result.SecurityContext.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}

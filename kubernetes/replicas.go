@@ -112,6 +112,7 @@ func (p *Provider) remember(ctx context.Context, t target, workload object, repl
 // returns when the 0 holds.
 func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error {
 	hasAutoscaler := a.record.Desired.Spec.Autoscaler != nil
+	written := false // by this call, so that what it remembers is the count before it
 	return retryOnConflict(ctx, func() error {
 		for {
 			workload, err := p.ownWorkload(ctx, hosting.StopFailed, t, a)
@@ -126,12 +127,14 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 				{"test", "/spec/replicas", seen.want},
 				{"replace", "/spec/replicas", 0},
 			}
-			if seen.remembered == nil {
+			if seen.remembered == nil || !written {
+				// A mark that is there is of a stop that somebody has undone.
 				steps = append(steps, operation{"add", annotationPath(annotationStoppedReplicas), strconv.Itoa(seen.want)})
 			}
 			if _, err := t.patchTested(ctx, steps...); err != nil {
 				return err
 			}
+			written = true
 			if !hasAutoscaler {
 				return nil
 			}
@@ -161,7 +164,7 @@ func (p *Provider) startReplicas(ctx context.Context, t target, a *anchor) error
 			replicas := *seen.remembered
 			if limits := a.record.Desired.Spec.Autoscaler; limits != nil {
 				// An autoscaler does nothing at 0, and scaling is its alone.
-				replicas = max(replicas, limits.MinReplicas)
+				replicas = min(max(replicas, limits.MinReplicas), limits.MaxReplicas)
 			}
 			steps = append(steps, operation{"replace", "/spec/replicas", replicas})
 		}

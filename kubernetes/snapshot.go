@@ -5,11 +5,11 @@ import (
 	"slices"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"golang.org/x/sync/errgroup"
@@ -28,13 +28,12 @@ type snapshot struct {
 	ingress  *networkingv1.Ingress
 	// nodeAddress is an address of a node, for a NodePort service.
 	nodeAddress string
-	// warnings are the newest warning events of the workload, oldest first.
+	// runs are the Jobs of a cronjob.
+	runs []*batchv1.Job
+	// warnings are the newest warning events of the workload, its runs and its
+	// pods, oldest first, if they were needed.
 	warnings []corev1.Event
 }
-
-// eventGrace is how long a workload may be not ready before its events are
-// consulted: most are ready by then, and the events cost a request.
-const eventGrace = 5 * time.Second
 
 // read takes a snapshot of one instance.
 func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snapshot, error) {
@@ -57,6 +56,14 @@ func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snap
 		s.pods = pointers(list.Items)
 		return err
 	})
+	if t.kind.instanceType == hosting.TypeCronJob {
+		group.Go(func() error {
+			var list batchv1.JobList
+			err := kinds[hosting.TypeJob].list(groupCtx, t.region, p.podSelector(t), &list)
+			s.runs = pointers(list.Items)
+			return err
+		})
+	}
 	spec := a.record.Desired.Spec
 	if len(spec.Ports) > 0 {
 		group.Go(func() error {
@@ -80,15 +87,17 @@ func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snap
 		return nil, p.fail(ctx, code, t.id, "reading the instance", err)
 	}
 	s.keepOwnPods()
+	s.keepOwnRuns()
 	if s.workload == nil {
 		// It may have been deleted between the two reads.
 		if s.anchor, err = p.getAnchor(ctx, code, t); err != nil {
 			return nil, err
 		}
 	}
-	if now := time.Now(); s.needsWarnings(now) {
+	now := time.Now()
+	if name := s.warningsOf(now); name != "" {
 		// Without the permission to read events there is no reason to show.
-		all, err := p.warnings(ctx, t.region, t.name)
+		all, err := p.warnings(ctx, t.region, name)
 		if err != nil && !apierrors.IsForbidden(err) {
 			return nil, p.fail(ctx, code, t.id, "reading events", err)
 		}
@@ -127,48 +136,6 @@ func (s *snapshot) keepOwnPods() {
 		return
 	}
 	s.pods = slices.DeleteFunc(s.pods, func(pod *corev1.Pod) bool { return !metav1.IsControlledBy(pod, s.workload) })
-}
-
-// warnings lists the warning events about objects of this name: the workload,
-// whatever its kind.
-func (p *Provider) warnings(ctx context.Context, at *region, name string) ([]corev1.Event, error) {
-	selector := fields.Set{"type": corev1.EventTypeWarning}
-	if name != "" {
-		selector["involvedObject.name"] = name
-	}
-	list, err := at.client.CoreV1().Events(at.namespace).List(ctx, metav1.ListOptions{FieldSelector: selector.String()})
-	if err != nil {
-		return nil, err
-	}
-	sortEvents(list.Items)
-	return list.Items, nil
-}
-
-// staleWarning is how old a warning may be. Controllers try a failed pod again,
-// and warn again, at least every 17 minutes.
-const staleWarning = 20 * time.Minute
-
-// takeWarnings takes those about this very workload, since its last change.
-func (s *snapshot) takeWarnings(all []corev1.Event, now time.Time) {
-	since := now.Add(-staleWarning)
-	if changed := s.anchor.record.Desired.UpdatedAt.Std().Add(-eventGrace); changed.After(since) {
-		since = changed
-	}
-	for i := range all {
-		if all[i].InvolvedObject.UID == s.workload.GetUID() && eventTime(&all[i]).After(since) {
-			s.warnings = append(s.warnings, all[i])
-		}
-	}
-}
-
-// needsWarnings tells whether the events may hold a reason that nothing else
-// tells: pods that could not even be created.
-func (s *snapshot) needsWarnings(now time.Time) bool {
-	if s.workload == nil || s.anchor.deleting() || now.Sub(s.anchor.record.Desired.UpdatedAt.Std()) < eventGrace {
-		return false
-	}
-	seen := s.kind.observe(s.workload)
-	return !seen.stopped && seen.finished == "" && seen.reason == "" && len(s.livePods()) < seen.want
 }
 
 // livePods are the pods that are not on their way out and have not ended.

@@ -27,6 +27,9 @@ type spec struct {
 	ServiceAccount string                  `json:"serviceAccount"`
 	MountToken     bool                    `json:"mountToken,omitempty"`
 	PodSecurity    string                  `json:"podSecurity"`
+	// ProgressDeadline is how long a replica may take to become ready; Kubernetes'
+	// own default if zero.
+	ProgressDeadline hosting.Duration `json:"progressDeadline,omitempty"`
 }
 
 type ingressSpec struct {
@@ -54,6 +57,8 @@ func (p *Provider) resolve(config hosting.CloudHostingConfig) (record, error) {
 		ServiceAccount: d.ServiceAccount,
 		MountToken:     d.MountServiceAccountToken,
 		PodSecurity:    d.PodSecurity,
+
+		ProgressDeadline: hosting.Duration(d.ProgressDeadline),
 	}
 	network := own.Network
 	if network == nil {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -45,6 +44,8 @@ func (s *snapshot) state(now time.Time) state {
 		result.status, result.reason, result.message = seen.finished, seen.reason, seen.message
 		if seen.finished == hosting.StatusCompleted {
 			result.ready = 0
+		} else {
+			result.message = join(seen.message, s.endedCause(now).message)
 		}
 		return result
 	case seen.stopped:
@@ -56,11 +57,15 @@ func (s *snapshot) state(now time.Time) state {
 		return result
 	case seen.scheduled:
 		result.want, result.ready = s.activeRuns(), s.readyPods()
+		// The schedule is active, whatever becomes of one run.
 		result.status = hosting.StatusRunning
+		why := s.runCause(now)
+		result.reason, result.message = why.reason, why.message
+		return result
 	case seen.want == 0 && s.kind.instanceType != hosting.TypeDaemonSet:
 		result.status, result.reason = hosting.StatusRunning, reasonScaledToZero
 		return result
-	case seen.settled && seen.ready >= seen.want && seen.want > 0:
+	case seen.settled && seen.ready >= seen.want && seen.want > 0 && !s.anyJustCrashed(now):
 		result.status = hosting.StatusRunning
 		if len(record.Desired.Spec.Ports) > 0 && s.service == nil {
 			result.status, result.reason = hosting.StatusDegraded, "Incomplete"
@@ -73,16 +78,16 @@ func (s *snapshot) state(now time.Time) state {
 			result.status = record.Desired.Operation
 		}
 	}
-	result.reason, result.message = s.failure(seen, now)
-	if result.reason == "" && !seen.scheduled && s.hasBroken() {
-		result.reason, result.message = "NotReady", strconv.Itoa(seen.ready)+" of "+strconv.Itoa(seen.want)+" replicas are ready"
+	why := s.failure(seen, now)
+	if (why.reason == "" || why.passing) && s.hasBroken() {
+		why = cause{reason: reasonNotReady, message: join(strconv.Itoa(seen.ready)+" of "+strconv.Itoa(seen.want)+" replicas are ready", why.message)}
 	}
+	result.reason, result.message = why.reason, why.message
 	switch {
-	case seen.scheduled:
-		// The schedule is active, whatever becomes of one run.
-	case result.reason != "" && result.ready == 0:
+	case why.reason == "" || why.passing:
+	case result.ready == 0:
 		result.status = hosting.StatusFailed
-	case result.reason != "":
+	default:
 		result.status = hosting.StatusDegraded
 	}
 	return result
@@ -146,6 +151,11 @@ func isReady(pod *corev1.Pod) bool {
 	})
 }
 
+// anyJustCrashed tells that what is ready may be so for a moment only.
+func (s *snapshot) anyJustCrashed(now time.Time) bool {
+	return slices.ContainsFunc(s.livePods(), func(pod *corev1.Pod) bool { return justCrashed(pod, now) })
+}
+
 // hasBroken tells that a replica has become unready while its container runs:
 // it is not merely on its way.
 func (s *snapshot) hasBroken() bool {
@@ -164,101 +174,6 @@ func wasReady(pod *corev1.Pod) bool {
 		}
 	}
 	return false
-}
-
-// failure returns the definite reason why replicas are not ready: from the
-// pods, the controller's conditions, and last its events.
-func (s *snapshot) failure(seen observation, now time.Time) (reason, message string) {
-	if !seen.seen {
-		return "", "" // what is wrong may be what the last change repairs
-	}
-	for _, pod := range s.newestPods(seen, now) {
-		if !isReady(pod) {
-			if reason, message := podFailure(pod, now); reason != "" {
-				return reason, "pod " + pod.Name + ": " + message
-			}
-		}
-	}
-	if seen.reason != "" {
-		return seen.reason, seen.message
-	}
-	for _, event := range slices.Backward(s.warnings) {
-		if strings.HasPrefix(event.Reason, "Failed") {
-			return event.Reason, event.Message
-		}
-	}
-	return "", ""
-}
-
-// replacementGrace is how long a change may take until it makes a pod. After
-// that the old ones are to blame again.
-const replacementGrace = 10 * time.Second
-
-// newestPods are the live pods of the newest configuration: those that it
-// replaces say nothing about it.
-func (s *snapshot) newestPods(seen observation, now time.Time) []*corev1.Pod {
-	live := s.livePods()
-	if seen.rolledOut || len(live) == 0 {
-		return live
-	}
-	if seen.updated == 0 {
-		if now.Sub(s.anchor.record.Desired.UpdatedAt.Std()) < replacementGrace {
-			return nil
-		}
-		return live
-	}
-	newest := slices.MaxFunc(live, func(a, b *corev1.Pod) int {
-		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
-	})
-	return slices.DeleteFunc(live, func(pod *corev1.Pod) bool { return revision(pod) != revision(newest) })
-}
-
-// revision names the version of the template that a pod was made from.
-func revision(pod *corev1.Pod) string {
-	return pod.Labels["pod-template-hash"] + pod.Labels["controller-revision-hash"]
-}
-
-// waitingFailures are the reasons of a waiting container that do not pass by
-// themselves within seconds.
-var waitingFailures = []string{
-	"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable",
-	"CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError",
-}
-
-// schedulingGrace is how long a pod may find no node before that is a failure:
-// a node may be about to have room again.
-const schedulingGrace = 5 * time.Second
-
-// podFailure returns why a pod cannot become ready, if that is known.
-func podFailure(pod *corev1.Pod, now time.Time) (reason, message string) {
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if w := c.State.Waiting; w != nil && slices.Contains(waitingFailures, w.Reason) {
-			message := w.Message
-			if last := c.LastTerminationState.Terminated; w.Reason == "CrashLoopBackOff" && last != nil {
-				message = crashMessage(last) + ": " + message
-			}
-			return w.Reason, message
-		}
-		if t := c.State.Terminated; t != nil && t.ExitCode != 0 && pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
-			// Between the crash and its back-off.
-			return "Crashed", crashMessage(t)
-		}
-	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable &&
-			now.Sub(c.LastTransitionTime.Time) >= schedulingGrace {
-			return c.Reason, c.Message
-		}
-	}
-	return "", ""
-}
-
-func crashMessage(t *corev1.ContainerStateTerminated) string {
-	message := "container ended with exit code " + strconv.Itoa(int(t.ExitCode))
-	if t.Reason != "" && t.Reason != "Error" {
-		message += " (" + t.Reason + ")"
-	}
-	return message
 }
 
 // instance makes the protocol's view of a snapshot.

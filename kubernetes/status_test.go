@@ -159,7 +159,7 @@ func TestPodFailureExplains(t *testing.T) {
 		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}},
 	}
 	reason, message := podFailure(pod(func(p *corev1.Pod) { p.Status.ContainerStatuses = []corev1.ContainerStatus{crashed} }), testNow)
-	assert.Equal(t, "CrashLoopBackOff", reason)
+	assert.Equal(t, "OOMKilled", reason)
 	assert.Equal(t, "container ended with exit code 137 (OOMKilled): back-off 10s", message)
 
 	unschedulable := func(age time.Duration) *corev1.Pod {

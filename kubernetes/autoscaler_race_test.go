@@ -1,0 +1,243 @@
+//go:build linux
+
+package kubernetes_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"skillcenter.io/hosting"
+)
+
+// scaler is the scale of a workload, as an autoscaler writes it.
+type scaler struct {
+	get    func(context.Context) (*autoscalingv1.Scale, error)
+	update func(context.Context, *autoscalingv1.Scale) error
+	patch  func(context.Context, int32) error
+
+	// writing is held by writers while they read and write, and for writing
+	// by who wants them to pause.
+	writing sync.RWMutex
+	mu      sync.Mutex
+	counts  map[int32]bool // those in force since forget
+	writes  int
+	refused int
+}
+
+func newScaler(w *world, instanceType string) *scaler {
+	s := &scaler{counts: map[int32]bool{}}
+	merge := func(n int32) []byte { return fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, n) }
+	switch instanceType {
+	case hosting.TypeDeployment:
+		c := w.client.AppsV1().Deployments(w.namespace)
+		s.get = func(ctx context.Context) (*autoscalingv1.Scale, error) {
+			return c.GetScale(ctx, "web", metav1.GetOptions{})
+		}
+		s.update = func(ctx context.Context, scale *autoscalingv1.Scale) error {
+			_, err := c.UpdateScale(ctx, "web", scale, metav1.UpdateOptions{})
+			return err
+		}
+		s.patch = func(ctx context.Context, n int32) error {
+			_, err := c.Patch(ctx, "web", types.MergePatchType, merge(n), metav1.PatchOptions{}, "scale")
+			return err
+		}
+	case hosting.TypeStatefulSet:
+		c := w.client.AppsV1().StatefulSets(w.namespace)
+		s.get = func(ctx context.Context) (*autoscalingv1.Scale, error) {
+			return c.GetScale(ctx, "web", metav1.GetOptions{})
+		}
+		s.update = func(ctx context.Context, scale *autoscalingv1.Scale) error {
+			_, err := c.UpdateScale(ctx, "web", scale, metav1.UpdateOptions{})
+			return err
+		}
+		s.patch = func(ctx context.Context, n int32) error {
+			_, err := c.Patch(ctx, "web", types.MergePatchType, merge(n), metav1.PatchOptions{}, "scale")
+			return err
+		}
+	}
+	return s
+}
+
+// step is one look of an autoscaler: it reads the count, thinks, and writes
+// another one, with the version that it has read or, careless, without. It does
+// nothing at 0, as the real one.
+func (s *scaler) step(ctx context.Context, careless bool) error {
+	s.writing.RLock()
+	defer s.writing.RUnlock()
+	began := time.Now()
+	scale, err := s.get(ctx)
+	if err != nil || scale.Spec.Replicas == 0 {
+		return err
+	}
+	s.inForce(scale.Spec.Replicas, false)
+	time.Sleep(rand.N(40 * time.Millisecond))
+	if careless && time.Since(began) > 150*time.Millisecond {
+		return nil // a write that is later than a stop looks again would not be a race
+	}
+	scale.Spec.Replicas = 2 + rand.N(int32(3))
+	if careless {
+		err = s.patch(ctx, scale.Spec.Replicas)
+	} else {
+		err = s.update(ctx, scale)
+	}
+	if apierrors.IsConflict(err) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.refused++
+		return nil
+	}
+	if err == nil {
+		s.inForce(scale.Spec.Replicas, true)
+	}
+	return err
+}
+
+func (s *scaler) inForce(count int32, written bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[count] = true
+	if written {
+		s.writes++
+	}
+}
+
+// forget begins a new round, with the count there is.
+func (s *scaler) forget(t *testing.T) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	scale, err := s.get(t.Context())
+	require.NoError(t, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts = map[int32]bool{scale.Spec.Replicas: true}
+}
+
+func (s *scaler) requireInForce(t *testing.T, count int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.Contains(t, s.counts, int32(count), "no such count was ever in force")
+}
+
+func (s *scaler) replicas(t *testing.T) int {
+	scale, err := s.get(t.Context())
+	require.NoError(t, err)
+	return int(scale.Spec.Replicas)
+}
+
+// run has an autoscaler and a careless writer at work until the test ends.
+func (s *scaler) run(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	for _, careless := range []bool{false, false, true} {
+		wait.Go(func() {
+			for ctx.Err() == nil {
+				if err := s.step(ctx, careless); err != nil && ctx.Err() == nil {
+					t.Errorf("the writer failed: %v", err)
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	t.Cleanup(func() { cancel(); wait.Wait() })
+}
+
+func TestAStopHoldsWhileAnAutoscalerWrites(t *testing.T) {
+	t.Parallel()
+	const rounds = 50
+	for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet} {
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			instance, err := w.CreateInstance(t.Context(), everything("web", instanceType)) // 2 to 4 replicas
+			require.NoError(t, err)
+			s := newScaler(w, instanceType)
+			s.run(t)
+			for round := range rounds {
+				s.forget(t)
+				switch round % 5 {
+				case 1:
+					require.NoError(t, w.RestartInstance(t.Context(), instance.ID))
+				case 2:
+					require.NoError(t, w.UpdateResources(t.Context(), instance.ID, hosting.ResourceConfig{CPULimit: 1 + float64(round)/100}))
+				case 3:
+					err := w.ScaleInstance(t.Context(), instance.ID, 3)
+					require.ErrorIs(t, err, hosting.Conflict)
+					require.Contains(t, err.Error(), "HorizontalPodAutoscaler web")
+				}
+				require.NotZero(t, s.replicas(t))
+				require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+				for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+					require.Zero(t, s.replicas(t), "round %d: the stop does not hold", round)
+				}
+				start := w.stoppedReplicas(t, instance.ID)
+				s.requireInForce(t, start)
+				if round%5 == 4 {
+					// Out of bounds, too: what the autoscaler may do bounds the start.
+					require.NoError(t, w.ScaleInstance(t.Context(), instance.ID, round%7))
+					require.Equal(t, round%7, w.stoppedReplicas(t, instance.ID))
+					require.Zero(t, s.replicas(t))
+					start = min(max(round%7, 2), 4)
+				}
+				w.startPaused(t, s, instance.ID, start, round%2 == 0)
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			t.Logf("%d writes, %d refused", s.writes, s.refused)
+			assert.Greater(t, s.writes, rounds, "the writers were at work")
+		})
+	}
+}
+
+// startPaused starts the instance and requires that it has the replicas again:
+// exactly those if the writers pause meanwhile.
+func (w *world) startPaused(t *testing.T, s *scaler, id string, want int, pause bool) {
+	t.Helper()
+	if pause {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+	}
+	require.NoError(t, w.StartInstance(t.Context(), id))
+	got := s.replicas(t)
+	if pause {
+		require.Equal(t, want, got, "the count is lost")
+	}
+	require.NotZero(t, got)
+	now, err := w.GetInstance(t.Context(), id)
+	require.NoError(t, err)
+	require.NotContains(t, []hosting.Status{hosting.StatusStopped, hosting.StatusStopping}, now.Status)
+}
+
+func (w *world) stoppedReplicas(t *testing.T, id string) int {
+	t.Helper()
+	now, err := w.GetInstance(t.Context(), id)
+	require.NoError(t, err)
+	require.Contains(t, []hosting.Status{hosting.StatusStopped, hosting.StatusStopping}, now.Status)
+	n, err := strconv.Atoi(now.Metadata[hosting.MetadataStoppedReplicas])
+	require.NoError(t, err)
+	return n
+}
+
+func TestStoppingWhatSomebodyScaledUpAgainRemembersTheNewCount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	instance, err := w.CreateInstance(t.Context(), everything("web", hosting.TypeDeployment))
+	require.NoError(t, err)
+	require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+	require.Equal(t, 2, w.stoppedReplicas(t, instance.ID))
+	require.NoError(t, newScaler(w, hosting.TypeDeployment).patch(t.Context(), 4))
+	require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+	assert.Equal(t, 4, w.stoppedReplicas(t, instance.ID))
+}
