@@ -72,6 +72,16 @@ func calls() map[string]call {
 			_, err := p.GetMetrics(ctx, id)
 			return err
 		}
+		apply do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			config.Labels = map[string]string{"team": "green"} // stands on every part
+			_, err := p.ApplyInstance(ctx, config)
+			return err
+		}
+		applyLess do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			config.Network, config.Container.Ports, config.Scaling, config.SecretEnv = nil, nil, nil, nil
+			_, err := p.ApplyInstance(ctx, config)
+			return err
+		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
@@ -85,7 +95,7 @@ func calls() map[string]call {
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
 		for name, do := range map[string]do{
-			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "delete": remove,
+			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "delete": remove,
 		} {
 			result[name+" "+on] = call{on: on, do: do}
 		}
@@ -93,8 +103,10 @@ func calls() map[string]call {
 			result["restart "+on] = call{on: on, do: restart}
 		}
 	}
-	// A running job refuses; its resources are changed by the same patch.
-	delete(result, "resources "+hosting.TypeJob)
+	// A running job refuses these; what they patch, others patch too.
+	for _, name := range []string{"resources", "apply", "apply less"} {
+		delete(result, name+" "+hosting.TypeJob)
+	}
 	for _, on := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeJob} {
 		result["scale "+on] = call{on: on, do: scale}
 	}
@@ -127,6 +139,14 @@ func neededBy() map[permission]string {
 		{batch, "cronjobs/finalizers", "update"}:            "run now",
 		{core, "secrets", "create"}:                         "create job",
 		{core, "secrets", "get"}:                            "create again job",
+		{core, "secrets", "patch"}:                          "apply deployment",
+		{core, "secrets", "delete"}:                         "apply less cronjob",
+		{core, "services", "patch"}:                         "apply daemonset",
+		{core, "services", "delete"}:                        "apply less daemonset",
+		{networking, "ingresses", "patch"}:                  "apply cronjob",
+		{networking, "ingresses", "delete"}:                 "apply less cronjob",
+		{autoscaling, "horizontalpodautoscalers", "patch"}:  "apply statefulset",
+		{autoscaling, "horizontalpodautoscalers", "delete"}: "apply less statefulset",
 		{core, "services", "create"}:                        "create daemonset",
 		{core, "services", "get"}:                           "get daemonset",
 		{core, "services", "list"}:                          "list",
