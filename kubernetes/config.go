@@ -60,6 +60,12 @@ type Config struct {
 	// no limit: the API server's own priority and fairness does better.
 	QPS   float32
 	Burst int
+
+	// LogStreams is how many logs the provider reads at a time, over all
+	// calls, 128 if zero. More wait for their turn; logs that are followed
+	// take turns of some seconds. While one is followed, it may open another
+	// connection for a moment to look whether it has got everything.
+	LogStreams int
 }
 
 // Region is a namespace of a cluster. Regions are independent: one whose
@@ -172,6 +178,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Defaults.Scaling.MinReplicas = cmp.Or(c.Defaults.Scaling.MinReplicas, 1)
 	c.Defaults.Scaling.MaxReplicas = cmp.Or(c.Defaults.Scaling.MaxReplicas, max(10, c.Defaults.Scaling.MinReplicas))
 
+	c.LogStreams = cmp.Or(c.LogStreams, 128)
+
 	var errs hosting.FieldErrors
 	check := func(ok bool, field string, value any, allowed string) {
 		if !ok {
@@ -200,6 +208,7 @@ func (c Config) withDefaults() (Config, error) {
 		check(isLabel(region.Namespace), field+".namespace", region.Namespace, "a DNS label")
 		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
 	}
+	check(c.LogStreams > 0, "logStreams", c.LogStreams, "a positive number")
 	oneOf("defaults.imagePullPolicy", c.Defaults.ImagePullPolicy, string(corev1.PullIfNotPresent), string(corev1.PullAlways), string(corev1.PullNever))
 	oneOf("defaults.restartPolicy", c.Defaults.RestartPolicy, string(corev1.RestartPolicyAlways), string(corev1.RestartPolicyOnFailure), string(corev1.RestartPolicyNever))
 	oneOf("defaults.podSecurity", c.Defaults.PodSecurity, podSecurityBaseline, podSecurityRestricted)

@@ -23,8 +23,9 @@ const ProviderType = "kubernetes"
 // Provider implements [hosting.CloudHostingProvider] on Kubernetes. All its
 // methods may be called concurrently.
 type Provider struct {
-	config  Config
-	regions map[string]*region
+	config   Config
+	regions  map[string]*region
+	logSlots *logSlots
 }
 
 var (
@@ -45,7 +46,7 @@ func New(ctx context.Context, config Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{config: config}
+	p := &Provider{config: config, logSlots: newLogSlots(config.LogStreams)}
 	if err := ctx.Err(); err != nil {
 		return nil, p.fail(ctx, hosting.InvalidConfig, "", "connecting", err)
 	}
