@@ -68,6 +68,17 @@ func calls() map[string]call {
 			_, err := p.GetLogs(ctx, id, hosting.LogQueryOptions{})
 			return exceptNoNode(err)
 		}
+		// It ends without an error when its time is up.
+		follow do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+			defer cancel()
+			for _, err := range p.StreamLogs(ctx, id, hosting.LogQueryOptions{Follow: true}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 		metrics do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			_, err := p.GetMetrics(ctx, id)
 			return err
@@ -89,6 +100,7 @@ func calls() map[string]call {
 	result := map[string]call{
 		"list":    {on: hosting.TypeDeployment, do: list},
 		"logs":    {on: hosting.TypeDeployment, do: logs, running: true},
+		"follow":  {on: hosting.TypeDeployment, do: follow, running: true},
 		"metrics": {on: hosting.TypeDeployment, do: metrics, running: true},
 		"run now": {on: hosting.TypeCronJob, do: runNow},
 	}
@@ -179,6 +191,8 @@ func neededBy() map[permission]string {
 		{autoscaling, "horizontalpodautoscalers", "create"}: "create statefulset",
 		{autoscaling, "horizontalpodautoscalers", "get"}:    "start statefulset",
 		{core, "pods", "list"}:                              "get job",
+		{core, "pods", "get"}:                               "follow",
+		{core, "pods", "watch"}:                             "follow",
 		{core, "pods/log", "get"}:                           "logs",
 		{core, "events", "list"}:                            "events daemonset",
 		{apps, "replicasets", "list"}:                       "events deployment",
