@@ -168,6 +168,8 @@ func TestAStopHoldsWhileAnAutoscalerWrites(t *testing.T) {
 			for round := range rounds {
 				s.forget(t)
 				switch round % 5 {
+				case 0:
+					w.applyMark(t, instanceType, round)
 				case 1:
 					require.NoError(t, w.RestartInstance(t.Context(), instance.ID))
 				case 2:
@@ -179,6 +181,9 @@ func TestAStopHoldsWhileAnAutoscalerWrites(t *testing.T) {
 				}
 				require.NotZero(t, s.replicas(t))
 				require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+				if round%5 == 1 {
+					w.applyMark(t, instanceType, round)
+				}
 				for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 					require.Zero(t, s.replicas(t), "round %d: the stop does not hold", round)
 				}
@@ -197,6 +202,37 @@ func TestAStopHoldsWhileAnAutoscalerWrites(t *testing.T) {
 			defer s.mu.Unlock()
 			t.Logf("%d writes, %d refused", s.writes, s.refused)
 			assert.Greater(t, s.writes, rounds, "the writers were at work")
+		})
+	}
+}
+
+// applyMark changes the configuration in something other than its scaling.
+func (w *world) applyMark(t *testing.T, instanceType string, n int) {
+	t.Helper()
+	config := everything("web", instanceType)
+	config.Env = map[string]string{"MARK": strconv.Itoa(n)}
+	_, err := hosting.ApplyInstance(t.Context(), w, config)
+	require.NoError(t, err)
+}
+
+func TestApplyingKeepsTheCountOfAnAutoscaler(t *testing.T) {
+	t.Parallel()
+	for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet} {
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			instance, err := w.CreateInstance(t.Context(), everything("web", instanceType))
+			require.NoError(t, err)
+			s := newScaler(w, instanceType)
+			require.NoError(t, s.patch(t.Context(), 4))
+			w.applyMark(t, instanceType, 1)
+			require.Equal(t, 4, s.replicas(t))
+			require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+			w.applyMark(t, instanceType, 2)
+			require.Zero(t, s.replicas(t), "it stays stopped")
+			require.Equal(t, 4, w.stoppedReplicas(t, instance.ID))
+			require.NoError(t, w.StartInstance(t.Context(), instance.ID))
+			require.Equal(t, 4, s.replicas(t))
 		})
 	}
 }

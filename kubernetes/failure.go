@@ -95,7 +95,7 @@ func (s *snapshot) slowStart(pod *corev1.Pod, now time.Time) cause {
 		}
 		return cause{reasonUnhealthy, "its container runs, and its health check has not passed yet", true}
 	case settingUp(pod, now):
-		if event := s.podWarning(pod, func(e *corev1.Event) bool { return strings.HasPrefix(e.Reason, "Failed") }); event != nil {
+		if event := s.podWarning(pod, isSetUpWarning); event != nil {
 			return cause{reason: event.Reason, message: event.Message}
 		}
 	}
@@ -323,5 +323,5 @@ func join(a, b string) string {
 	if a == "" || b == "" {
 		return a + b
 	}
-	return a + ": " + b
+	return strings.TrimRight(a, ". ") + ": " + b
 }

@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	if after := os.Getenv(envKillAfter); after != "" {
 		os.Exit(createAndDie(after))
 	}
+	if number := os.Getenv(envProcess); number != "" {
+		os.Exit(operate(number))
+	}
 	os.Exit(m.Run())
 }
 

@@ -33,6 +33,8 @@ var (
 	_ hosting.CapabilityReporter   = (*Provider)(nil)
 	_ hosting.JobRunner            = (*Provider)(nil)
 	_ hosting.InstanceApplier      = (*Provider)(nil)
+	_ hosting.InstancePlanner      = (*Provider)(nil)
+	_ hosting.Rollbacker           = (*Provider)(nil)
 )
 
 // New returns a Provider for the configuration. It reads kubeconfigs and the

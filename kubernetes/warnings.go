@@ -98,3 +98,10 @@ func (s *snapshot) podWarning(pod *corev1.Pod, wanted func(*corev1.Event) bool) 
 func isProbeWarning(e *corev1.Event) bool {
 	return e.Reason == reasonUnhealthy && strings.HasPrefix(e.Message, "Readiness probe")
 }
+
+// isSetUpWarning recognises what is said when a volume or the network of a pod
+// cannot be set up, such as FailedMount or FailedCreatePodSandBox. A plain
+// Failed is about a container, and one that was scheduled has left that behind.
+func isSetUpWarning(e *corev1.Event) bool {
+	return strings.HasPrefix(e.Reason, "Failed") && e.Reason != "Failed" && e.Reason != "FailedScheduling"
+}
