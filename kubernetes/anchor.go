@@ -264,9 +264,9 @@ func (p *Provider) labels(r record) map[string]string {
 // annotations are the annotations of every object of an instance.
 func annotations(r record) map[string]string {
 	id := hosting.ID{Region: r.Config.Region, Type: r.Config.InstanceType, Name: r.Config.InstanceName}
-	result := map[string]string{
-		annotationCreatedAt: r.Desired.CreatedAt.String(),
-		annotationID:        id.String(),
+	result := map[string]string{annotationID: id.String()}
+	if !r.Desired.CreatedAt.IsZero() {
+		result[annotationCreatedAt] = r.Desired.CreatedAt.String()
 	}
 	if r.Config.SkillID != "" {
 		result[annotationSkillID] = r.Config.SkillID

@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientset "k8s.io/client-go/kubernetes"
 
@@ -27,8 +28,8 @@ const (
 	benchRounds    = 7 // one more than a multiple of the three ways
 )
 
-// BenchmarkCreate compares creating 200 instances of a Deployment, a Service
-// and an Ingress through the provider with creating the same objects through
+// BenchmarkCreate compares creating 200 instances of a Deployment, a Service,
+// an Ingress and a PodDisruptionBudget through the provider with creating the same objects through
 // client-go alone: with the anchor, which gives "ratio", and without it, which
 // gives "ratio-without-anchor". They take turns on one API server and the first
 // round is not counted; the ratios are the medians of the others.
@@ -104,12 +105,15 @@ func (w *world) rawCreator(b *testing.B) func(ctx context.Context, name string, 
 	config.AcceptContentTypes = config.ContentType
 	client, err := clientset.NewForConfig(config)
 	require.NoError(b, err)
+	budgets := client.PolicyV1().PodDisruptionBudgets(w.namespace)
 	core, apps, network := client.CoreV1(), client.AppsV1().Deployments(w.namespace), client.NetworkingV1().Ingresses(w.namespace)
 	anchor, err := core.ConfigMaps(w.namespace).Get(b.Context(), "skill-"+sample, metav1.GetOptions{})
 	require.NoError(b, err)
 	service, err := core.Services(w.namespace).Get(b.Context(), sample, metav1.GetOptions{})
 	require.NoError(b, err)
 	ingress, err := network.Get(b.Context(), sample, metav1.GetOptions{})
+	require.NoError(b, err)
+	budget, err := budgets.Get(b.Context(), sample, metav1.GetOptions{})
 	require.NoError(b, err)
 	deployment, err := apps.Get(b.Context(), sample, metav1.GetOptions{})
 	require.NoError(b, err)
@@ -138,6 +142,11 @@ func (w *world) rawCreator(b *testing.B) func(ctx context.Context, name string, 
 			return err
 		}
 		if _, err := network.Create(ctx, &networkingv1.Ingress{ObjectMeta: meta(ingress.ObjectMeta, name, owner), Spec: ingress.Spec}, metav1.CreateOptions{}); err != nil {
+			return err
+		}
+		budgetSpec := budget.Spec.DeepCopy()
+		budgetSpec.Selector.MatchLabels["skillcenter.io/name"] = name
+		if _, err := budgets.Create(ctx, &policyv1.PodDisruptionBudget{ObjectMeta: meta(budget.ObjectMeta, name, owner), Spec: *budgetSpec}, metav1.CreateOptions{}); err != nil {
 			return err
 		}
 		copied := deployment.Spec.DeepCopy()

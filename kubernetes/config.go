@@ -106,6 +106,12 @@ type Defaults struct {
 	// its instance counts as failed or degraded. Whole seconds.
 	ProgressDeadline time.Duration
 
+	// PreStopDelay is how long a replica of an instance with ports goes on
+	// serving once it is to end, so that callers who do not know yet still
+	// get answers. It is cut to whole seconds and to half of the replica's
+	// termination grace period; zero means none.
+	PreStopDelay time.Duration
+
 	Resources hosting.ResourceConfig
 	Scaling   hosting.ScaleConfig
 
@@ -123,7 +129,8 @@ type Defaults struct {
 
 // DefaultConfig returns the defaults of the protocol (section 3.4): the
 // current kubeconfig, namespace "default", requests of 250m and 256Mi, limits
-// of 500m and 512Mi, 1 to 10 replicas.
+// of 500m and 512Mi, 1 to 10 replicas. What the protocol does not name:
+// replicas with ports end 5 s late.
 func DefaultConfig() Config {
 	return Config{
 		Name:      "kubernetes",
@@ -136,6 +143,7 @@ func DefaultConfig() Config {
 			PodSecurity:     podSecurityBaseline,
 
 			ProgressDeadline: defaultProgressDeadline,
+			PreStopDelay:     5 * time.Second,
 			Resources: hosting.ResourceConfig{
 				CPURequest: 0.25, CPULimit: 0.5,
 				MemoryRequest: 256 << 20, MemoryLimit: 512 << 20,
@@ -216,6 +224,7 @@ func (c Config) withDefaults() (Config, error) {
 	check(len(validation.IsDNS1123Subdomain(c.Defaults.ServiceAccount)) == 0, "defaults.serviceAccount", c.Defaults.ServiceAccount, "the name of a service account")
 	check(c.Defaults.ProgressDeadline >= time.Second && c.Defaults.ProgressDeadline%time.Second == 0,
 		"defaults.progressDeadline", c.Defaults.ProgressDeadline, "whole seconds, at least 1")
+	check(c.Defaults.PreStopDelay >= 0, "defaults.preStopDelay", c.Defaults.PreStopDelay, "0 or more")
 	if c.Defaults.IngressDomain != "" {
 		check(len(validation.IsDNS1123Subdomain(c.Defaults.IngressDomain)) == 0, "defaults.ingressDomain", c.Defaults.IngressDomain, "a DNS name")
 	}

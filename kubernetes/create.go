@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -34,19 +33,14 @@ func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHosti
 	if err != nil {
 		return hosting.CloudInstance{}, err
 	}
-	now := hosting.NewTime(time.Now())
-	r.Desired.CreatedAt, r.Desired.UpdatedAt, r.Desired.Operation = now, now, hosting.StatusCreating
 	secretEnv := maps.Clone(config.SecretEnv)
-	if len(secretEnv) > 0 {
-		r.Desired.SecretName = r.Config.InstanceName + "-" + rand.String(10)
-		r.Desired.SecretKeys = slices.Sorted(maps.Keys(secretEnv))
-	}
+	r.begin(secretEnv, hosting.Now(), rand.String(10))
 
 	c := &creation{p: p, t: t, secretEnv: secretEnv}
 	if err := c.run(ctx, r); err != nil {
 		return hosting.CloudInstance{}, err
 	}
-	if c.mine {
+	if c.mine && !c.changed {
 		// Everything was made just now: the answers of the API server say it all.
 		return p.instance(c.snapshot()), nil
 	}
@@ -55,6 +49,17 @@ func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHosti
 		err = p.conflict(hosting.CreateFailed, t.id, "the instance was deleted by another call at this moment")
 	}
 	return instance, recode(err, hosting.CreateFailed)
+}
+
+// begin completes the record of an instance that is to be created. The names of
+// Secrets are unlike any before, because Secrets never change.
+func (r *record) begin(secretEnv hosting.SecretMap, now hosting.Time, suffix string) {
+	d := &r.Desired
+	d.CreatedAt, d.UpdatedAt, d.Operation = now, now, hosting.StatusCreating
+	if len(secretEnv) > 0 {
+		d.SecretName = r.Config.InstanceName + "-" + suffix
+		d.SecretKeys = slices.Sorted(maps.Keys(secretEnv))
+	}
 }
 
 // creation is one call of CreateInstance, or a repair.
@@ -69,6 +74,9 @@ type creation struct {
 	// token marks this call on the anchor of another; empty if it did not have
 	// to join.
 	token string
+	// shared tells that this call has met others, changed that one of them has
+	// changed the configuration.
+	shared, changed bool
 	// made is what this call made, in order.
 	made []part
 }
@@ -80,6 +88,11 @@ func (c *creation) run(ctx context.Context, r record) error {
 	err := c.complete(ctx)
 	if err == nil && c.token != "" {
 		err = c.succeed(ctx)
+	}
+	if err == nil {
+		if err = c.catchUp(ctx); c.changed {
+			return err // what others have made of it is not this call's to remove
+		}
 	}
 	if failed, ok := err.(*hosting.Error); ok && c.isRefusal(failed) {
 		failed.Cleanup = c.withdraw(ctx)
@@ -133,7 +146,7 @@ func (c *creation) join(ctx context.Context, found *corev1.ConfigMap, r record) 
 	if fields := configs.Differences(existing.record.Config, r.Config); len(fields) > 0 {
 		return c.taken("the instance exists with another configuration: it differs in %s", strings.Join(fields, ", "))
 	}
-	c.anchor = existing
+	c.anchor, c.shared = existing, true
 	same, err := c.sameSecrets(ctx, existing.record.Desired)
 	if err != nil {
 		return err
@@ -182,8 +195,36 @@ func (c *creation) holdsSecrets(secret *corev1.Secret) bool {
 	return maps.EqualFunc(secret.Data, c.secretEnv, func(a []byte, b string) bool { return string(a) == b })
 }
 
+// catchUp carries out a change of the configuration that another call has made
+// while this one was creating parts: some of those may not belong to it any
+// more. A call that has met nobody need not look, unless it made an
+// autoscaler, the one part that comes after the workload, which all calls make.
+func (c *creation) catchUp(ctx context.Context) error {
+	if !c.shared && c.anchor.record.Desired.Spec.Autoscaler == nil {
+		return nil
+	}
+	newest, err := c.p.getAnchor(ctx, hosting.CreateFailed, c.t)
+	if err != nil || newest.UID != c.anchor.UID || newest.record.Desired.Generation == c.anchor.record.Desired.Generation {
+		return nil // who looks at the instance next will say so if it is gone
+	}
+	c.changed, c.anchor = true, newest
+	return c.carryOut(ctx)
+}
+
+// carryOut finishes a change of the configuration.
+func (c *creation) carryOut(ctx context.Context) error {
+	ap := &application{p: c.p, t: c.t, anchor: c.anchor}
+	if err := ap.converge(ctx); err != nil {
+		return c.p.fail(ctx, hosting.CreateFailed, c.t.id, "carrying out the last change of the configuration", err)
+	}
+	return nil
+}
+
 // complete creates the parts that are missing.
 func (c *creation) complete(ctx context.Context) error {
+	if c.anchor.record.Desired.pending() {
+		return c.carryOut(ctx)
+	}
 	for _, part := range c.p.parts(c.anchor.record, c.secretEnv) {
 		if err := c.ensure(ctx, part); err != nil {
 			return c.p.fail(ctx, hosting.CreateFailed, c.t.id, "creating "+describe(part.resource, part.object), err)
@@ -221,6 +262,7 @@ func (c *creation) ensure(ctx context.Context, part part) error {
 	created, err := c.create(ctx, part.resource, part.object)
 	if apierrors.IsAlreadyExists(err) {
 		// Another call with the same configuration, or a stranger.
+		c.shared = true
 		found, getErr := part.get(ctx, c.t.region, part.object.GetName())
 		if getErr != nil {
 			return getErr
@@ -261,15 +303,11 @@ func (c *creation) taken(format string, args ...any) error {
 // repair recreates parts that are missing, for calls that have no
 // configuration at hand.
 func (p *Provider) repair(ctx context.Context, t target, a *anchor) error {
-	if a.record.Desired.pending() {
-		ap := &application{p: p, t: t, anchor: a}
-		if err := ap.converge(ctx); err != nil {
-			return p.fail(ctx, hosting.UpdateFailed, t.id, "carrying out the last change of the configuration", err)
-		}
-		return nil
+	c := &creation{p: p, t: t, anchor: a, shared: true}
+	if err := c.complete(ctx); err != nil {
+		return err
 	}
-	c := &creation{p: p, t: t, anchor: a}
-	return c.complete(ctx)
+	return c.catchUp(ctx)
 }
 
 // snapshot is what is known of an instance that was just made.

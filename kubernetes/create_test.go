@@ -24,8 +24,8 @@ func TestCreateMakesEveryPartOfEachType(t *testing.T) {
 	w := newWorld(t)
 	// Beside the anchor, the Service, the Ingress and the Secret.
 	extra := map[string]map[string]int{
-		hosting.TypeDeployment:  {"deployments.apps": 1, "horizontalpodautoscalers.autoscaling": 1},
-		hosting.TypeStatefulSet: {"statefulsets.apps": 1, "horizontalpodautoscalers.autoscaling": 1, "services": 1},
+		hosting.TypeDeployment:  {"deployments.apps": 1, "horizontalpodautoscalers.autoscaling": 1, "poddisruptionbudgets.policy": 1},
+		hosting.TypeStatefulSet: {"statefulsets.apps": 1, "horizontalpodautoscalers.autoscaling": 1, "poddisruptionbudgets.policy": 1, "services": 1},
 		hosting.TypeDaemonSet:   {"daemonsets.apps": 1},
 		hosting.TypeJob:         {"jobs.batch": 1},
 		hosting.TypeCronJob:     {"cronjobs.batch": 1},

@@ -102,11 +102,7 @@ func (ap *application) planRecord(ctx context.Context, wanted record) (record, e
 	if ap.anchor != nil {
 		return ap.next(ctx, wanted)
 	}
-	wanted.Desired.CreatedAt = hosting.Now()
-	if len(ap.secretEnv) > 0 {
-		wanted.Desired.SecretName = wanted.Config.InstanceName + "-" + rand.String(10)
-		wanted.Desired.SecretKeys = slices.Sorted(maps.Keys(ap.secretEnv))
-	}
+	wanted.begin(ap.secretEnv, hosting.Now(), rand.String(10))
 	return wanted, nil
 }
 

@@ -110,6 +110,7 @@ func TestForbiddenCreateNamesThePermissionAndLeavesNothing(t *testing.T) {
 		"services":                 {APIGroups: []string{""}, Resources: []string{"services"}, Verbs: all},
 		"ingresses":                {APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses"}, Verbs: all},
 		"deployments":              {APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: all},
+		"poddisruptionbudgets":     {APIGroups: []string{"policy"}, Resources: []string{"poddisruptionbudgets"}, Verbs: all},
 		"horizontalpodautoscalers": {APIGroups: []string{"autoscaling"}, Resources: []string{"horizontalpodautoscalers"}, Verbs: all},
 	}
 	for missing := range rules {

@@ -41,6 +41,9 @@ func (p *Provider) parts(r record, secretEnv hosting.SecretMap) []part {
 		add(ingresses, p.ingress(r))
 	}
 	kind := kinds[r.Config.InstanceType]
+	if kind.replicated() {
+		add(disruptionBudgets, p.disruptionBudget(r))
+	}
 	add(kind.resource, kind.build(p, r))
 	if s.Autoscaler != nil {
 		add(autoscalers, p.autoscaler(r))

@@ -32,7 +32,8 @@ func (p *Provider) deployment(r record) object {
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(replicasNow(r)),
 			Selector: &metav1.LabelSelector{MatchLabels: selectorFor(r.Config.InstanceName, r.Config.InstanceType)},
-			Template: p.podTemplate(r),
+			Strategy: rollingUpdate(),
+			Template: p.spreadTemplate(r, "pod-template-hash"),
 
 			ProgressDeadlineSeconds: new(int32(progressDeadline(r).Seconds())),
 		},
@@ -47,7 +48,7 @@ func (p *Provider) statefulSet(r record) object {
 			Selector:            &metav1.LabelSelector{MatchLabels: selectorFor(r.Config.InstanceName, r.Config.InstanceType)},
 			ServiceName:         headlessName(r.Config.InstanceName),
 			PodManagementPolicy: appsv1.ParallelPodManagement,
-			Template:            p.podTemplate(r),
+			Template:            p.spreadTemplate(r),
 		},
 	}
 }
@@ -185,7 +186,8 @@ func container(r record) corev1.Container {
 		Resources:       resourceRequirements(s.Resources),
 		SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: new(false)},
 		ReadinessProbe:  probe(s.Container.HealthCheck),
-		// The last lines of one that crashed then stand in the pod's status.
+		Lifecycle:       lifecycle(s),
+		// The last lines of a crash then tell why it came about.
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
 	if s.PodSecurity == podSecurityRestricted {

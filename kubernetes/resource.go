@@ -6,6 +6,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -40,6 +41,9 @@ var (
 	autoscalers = &resource{"HorizontalPodAutoscaler", "horizontalpodautoscalers",
 		func(c clientset.Interface) rest.Interface { return c.AutoscalingV2().RESTClient() },
 		func() object { return &autoscalingv2.HorizontalPodAutoscaler{} }}
+	disruptionBudgets = &resource{"PodDisruptionBudget", "poddisruptionbudgets",
+		func(c clientset.Interface) rest.Interface { return c.PolicyV1().RESTClient() },
+		func() object { return &policyv1.PodDisruptionBudget{} }}
 )
 
 func coreREST(c clientset.Interface) rest.Interface  { return c.CoreV1().RESTClient() }

@@ -24,6 +24,7 @@ type spec struct {
 	Env            map[string]string       `json:"env,omitempty"`
 	PullPolicy     string                  `json:"pullPolicy"`
 	RestartPolicy  string                  `json:"restartPolicy"`
+	PreStopDelay   int64                   `json:"preStopDelay,omitempty"` // seconds
 	ServiceAccount string                  `json:"serviceAccount"`
 	MountToken     bool                    `json:"mountToken,omitempty"`
 	PodSecurity    string                  `json:"podSecurity"`
@@ -71,6 +72,7 @@ func (p *Provider) resolve(config hosting.CloudHostingConfig) (record, error) {
 	if len(s.Ports) > 0 {
 		s.ServiceType = cmp.Or(network.ServiceType, d.ServiceType)
 	}
+	s.PreStopDelay = preStopDelay(own.Container, len(s.Ports) > 0, d.PreStopDelay)
 	var err error
 	if s.Ingress, err = p.resolveIngress(own.InstanceName, network, len(s.Ports) > 0); err != nil {
 		return record{}, err
