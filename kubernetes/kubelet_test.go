@@ -93,7 +93,7 @@ func fakeKubelets(t *testing.T, addresses ...string) (kubelets map[string]*fakeK
 		}))
 		require.NoError(t, server.Listener.Close())
 		server.Listener = listener
-		server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that do not trust it
 		server.StartTLS()
 		t.Cleanup(server.Close)
