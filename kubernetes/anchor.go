@@ -115,6 +115,9 @@ func decode(o *corev1.ConfigMap) (*anchor, error) {
 	if schema := a.record.Desired.Schema; schema > recordSchema {
 		return nil, fmt.Errorf("ConfigMap %s was written by a newer version: schema %d, this one reads up to %d", o.Name, schema, recordSchema)
 	}
+	if err := a.record.check(o); err != nil {
+		return nil, fmt.Errorf("ConfigMap %s: %w", o.Name, err)
+	}
 	return a, nil
 }
 

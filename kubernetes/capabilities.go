@@ -15,8 +15,8 @@ const (
 
 // notes say why something is not supported for any type.
 var notes = map[hosting.Capability]string{
-	hosting.CanNetworkMetrics: "metrics.k8s.io has CPU and memory only",
-	hosting.CanDiskMetrics:    "metrics.k8s.io has CPU and memory only",
+	hosting.CanNetworkMetrics: noteKubelet,
+	hosting.CanDiskMetrics:    noteKubelet,
 	hosting.CanRecordEvent:    "recording events is not available on this provider yet",
 	hosting.CanMountVolumes:   noteVolumes,
 	hosting.CanEstimateCost:   noteCost,
@@ -30,6 +30,9 @@ var conditions = map[hosting.Capability]string{
 	hosting.CanMetrics:   "needs metrics-server; without it cpuUsage and memoryUsage are unavailable",
 	hosting.CanAutoscale: "needs metrics-server",
 	hosting.CanIngress:   "needs an ingress controller",
+
+	hosting.CanNetworkMetrics: conditionKubelet,
+	hosting.CanDiskMetrics:    conditionKubelet,
 }
 
 // Capabilities implements [hosting.CapabilityReporter]. It does no I/O.
@@ -52,6 +55,9 @@ func (p *Provider) Capabilities(ctx context.Context, region, instanceType string
 	for _, c := range hosting.AllCapabilities() {
 		note, unsupported := notes[c]
 		if c == hosting.CanRunNow && instanceType == hosting.TypeCronJob {
+			unsupported = false
+		}
+		if note == noteKubelet && p.config.KubeletMetrics != nil {
 			unsupported = false
 		}
 		if why := kind.unsupported[c]; why != "" {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/hashicorp/go-multierror"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,6 +24,9 @@ import (
 // (PermissionDenied), or the namespace does not exist (NotFound). Its reason is
 // that of the first of them. One of the protocol's regions that nobody set up
 // is not named.
+//
+// With Config.KubeletMetrics a region without the permission to get nodes/stats
+// is named too, with reason PermissionDenied. Everything else works there.
 func (p *Provider) Check(ctx context.Context) error {
 	var (
 		mu       sync.Mutex
@@ -57,9 +61,29 @@ func (p *Provider) checkRegion(ctx context.Context, at *region) error {
 	_, err := client.Create(ctx, trial, metav1.CreateOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
 	switch {
 	case err == nil, isQuota(err): // what exists can be used
-		return nil
+		return p.checkKubelets(ctx, at)
 	case !at.configured && isAbsent(err):
 		return nil
 	}
 	return fmt.Errorf("trying to create a %s: %w", configMaps.kind, err)
+}
+
+// checkKubelets asks the API server what the kubelets will ask it. Which nodes
+// there are is not for this provider to know.
+func (p *Provider) checkKubelets(ctx context.Context, at *region) error {
+	if at.cluster.kubelets == nil {
+		return nil
+	}
+	review, err := at.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: "nodes", Subresource: "stats"},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("asking for the permission to get nodes/stats: %w", err)
+	}
+	if !review.Status.Allowed {
+		return &clusterError{hosting.PermissionDenied, "the credentials may not get nodes/stats: network and disk metrics are unavailable", nil}
+	}
+	return nil
 }

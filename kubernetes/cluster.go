@@ -33,6 +33,8 @@ type cluster struct {
 	// patience is how long it may take to tell its version.
 	patience time.Duration
 	version  shared[struct{}]
+	// kubelets is nil unless KubeletMetrics is set.
+	kubelets *kubelets
 }
 
 // clusterError says why a cluster cannot be used.
@@ -70,6 +72,11 @@ func newCluster(config Config, r Region) (*cluster, error) {
 		return nil, err
 	}
 	c.discovery = open.RESTClient()
+	if config.KubeletMetrics != nil {
+		if c.kubelets, err = newKubelets(*config.KubeletMetrics, restConfig); err != nil {
+			return nil, err
+		}
+	}
 	c.client, err = clientset.NewForConfigAndClient(restConfig, &http.Client{Transport: &gate{c}, Timeout: restConfig.Timeout})
 	return c, err
 }

@@ -52,8 +52,12 @@ type Config struct {
 	// Defaults fill in what an instance does not say.
 	Defaults Defaults
 
+	// KubeletMetrics, if not nil, turns network and disk metrics on.
+	KubeletMetrics *KubeletMetrics
+
 	// WrapTransport, if not nil, is called with the transport to each API
-	// server and returns the one to use: for tracing, metrics and tests.
+	// server, and to the kubelets, and returns the one to use: for tracing,
+	// metrics and tests.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
 	// QPS and Burst limit the requests per second of this client. Zero means
@@ -141,9 +145,9 @@ func DefaultConfig() Config {
 			RestartPolicy:   string(corev1.RestartPolicyAlways),
 			ServiceAccount:  "default",
 			PodSecurity:     podSecurityBaseline,
-			PreStopDelay:    5 * time.Second,
 
 			ProgressDeadline: defaultProgressDeadline,
+			PreStopDelay:     5 * time.Second,
 			Resources: hosting.ResourceConfig{
 				CPURequest: 0.25, CPULimit: 0.5,
 				MemoryRequest: 256 << 20, MemoryLimit: 512 << 20,
@@ -217,6 +221,19 @@ func (c Config) withDefaults() (Config, error) {
 		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
 	}
 	check(c.LogStreams > 0, "logStreams", c.LogStreams, "a positive number")
+	if c.KubeletMetrics != nil {
+		k := *c.KubeletMetrics
+		k.Port, k.CAData = cmp.Or(k.Port, defaultKubeletPort), slices.Clone(k.CAData)
+		c.KubeletMetrics = &k
+		authorities := 0
+		for _, given := range []bool{k.CAFile != "", len(k.CAData) > 0, k.InsecureSkipVerify} {
+			if given {
+				authorities++
+			}
+		}
+		check(authorities <= 1, "kubeletMetrics", "two kinds of trust", "one of caFile, caData and insecureSkipVerify, or none")
+		check(k.Port > 0 && k.Port <= 65535, "kubeletMetrics.port", k.Port, "1 to 65535")
+	}
 	oneOf("defaults.imagePullPolicy", c.Defaults.ImagePullPolicy, string(corev1.PullIfNotPresent), string(corev1.PullAlways), string(corev1.PullNever))
 	oneOf("defaults.restartPolicy", c.Defaults.RestartPolicy, string(corev1.RestartPolicyAlways), string(corev1.RestartPolicyOnFailure), string(corev1.RestartPolicyNever))
 	oneOf("defaults.podSecurity", c.Defaults.PodSecurity, podSecurityBaseline, podSecurityRestricted)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
@@ -29,10 +31,12 @@ type podMetrics struct {
 	} `json:"containers"`
 }
 
-// GetMetrics implements [hosting.CloudHostingProvider] with metrics.k8s.io. A
-// running replica that has not been measured yet, or a cluster without
-// metrics-server, makes cpuUsage and memoryUsage unavailable: part of a sum
-// would be a wrong answer.
+// GetMetrics implements [hosting.CloudHostingProvider] with metrics.k8s.io for
+// cpuUsage and memoryUsage and, if Config.KubeletMetrics is set, with the
+// kubelets for networkIn, networkOut and diskUsage. A running replica that has
+// not been measured makes the figure unavailable: part of a sum would be a wrong
+// answer. So does a cluster without metrics-server, or a kubelet that is not
+// reached.
 func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.InstanceMetrics, error) {
 	t, err := p.find(hosting.MetricsFailed, instanceID)
 	if err != nil {
@@ -47,21 +51,25 @@ func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.I
 	result := hosting.InstanceMetrics{
 		InstanceID: t.id, Timestamp: hosting.NewTime(now),
 		Replicas: state.want, ReadyReplicas: s.readyPods(),
-		Unavailable: []string{"diskUsage", "networkIn", "networkOut"},
 	}
 	running := runningPods(s.pods)
-	if len(running) == 0 {
-		// Nothing runs: it is known to use no CPU and no memory.
-		return result, nil
+	var group errgroup.Group
+	var measured map[string]podMetrics
+	if len(running) > 0 { // what does not run is known to use no CPU and no memory
+		group.Go(func() (err error) {
+			measured, err = p.podMetrics(ctx, t)
+			return err
+		})
 	}
-	measured, err := p.podMetrics(ctx, t)
-	if err != nil {
+	addKubeletMetrics(ctx, t.cluster.kubelets, running, &result)
+	if err := group.Wait(); err != nil {
 		return hosting.InstanceMetrics{}, p.fail(ctx, hosting.MetricsFailed, t.id, "reading metrics.k8s.io: is metrics-server healthy?", err)
 	}
-	if !sum(&result, running, measured) {
-		result.CPUUsage, result.MemoryUsage, result.Timestamp = 0, 0, hosting.NewTime(now)
-		result.Unavailable = []string{"cpuUsage", "diskUsage", "memoryUsage", "networkIn", "networkOut"}
+	addPodMetrics(running, measured, &result)
+	if err := ctx.Err(); err != nil {
+		return hosting.InstanceMetrics{}, p.fail(ctx, hosting.MetricsFailed, t.id, "reading the metrics", err)
 	}
+	slices.Sort(result.Unavailable)
 	return result, nil
 }
 
@@ -101,22 +109,30 @@ func (p *Provider) podMetrics(ctx context.Context, t target) (map[string]podMetr
 	return result, nil
 }
 
-// sum adds up the usage of the running pods. It reports false if one of them
-// has not been measured.
-func sum(result *hosting.InstanceMetrics, running []*corev1.Pod, measured map[string]podMetrics) bool {
+// addPodMetrics adds up the usage of the running pods.
+func addPodMetrics(running []*corev1.Pod, measured map[string]podMetrics, result *hosting.InstanceMetrics) {
+	var cpuUsage float64
+	var memoryUsage int64
+	oldest := result.Timestamp
 	for _, pod := range running {
 		m, ok := measured[pod.Name]
 		if !ok || len(m.Containers) < len(pod.Spec.Containers) {
-			return false
+			result.Unavailable = append(result.Unavailable, "cpuUsage", "memoryUsage")
+			return
 		}
 		for _, c := range m.Containers {
 			cpu, memory := c.Usage[corev1.ResourceCPU], c.Usage[corev1.ResourceMemory]
-			result.CPUUsage += cpu.AsApproximateFloat64()
-			result.MemoryUsage += memory.Value()
+			cpuUsage += cpu.AsApproximateFloat64()
+			memoryUsage += memory.Value()
 		}
-		if at := hosting.NewTime(m.Timestamp); at.Before(result.Timestamp) {
-			result.Timestamp = at
-		}
+		oldest = earlier(oldest, m.Timestamp)
 	}
-	return true
+	result.CPUUsage, result.MemoryUsage, result.Timestamp = cpuUsage, memoryUsage, oldest
+}
+
+func earlier(a hosting.Time, b time.Time) hosting.Time {
+	if at := hosting.NewTime(b); at.Before(a) {
+		return at
+	}
+	return a
 }

@@ -37,8 +37,8 @@ func podSecurity(level string) func(*kubernetes.Config) {
 	return func(c *kubernetes.Config) { c.Defaults.PodSecurity = level }
 }
 
-// template reads the pod template of a workload.
-func (w *world) template(t *testing.T, instanceType, name string) corev1.PodTemplateSpec {
+// podTemplate reads the pod template of a workload.
+func (w *world) podTemplate(t *testing.T, instanceType, name string) corev1.PodTemplateSpec {
 	t.Helper()
 	ctx, options := t.Context(), metav1.GetOptions{}
 	var template corev1.PodTemplateSpec
@@ -82,7 +82,7 @@ func TestPodsOfEveryTypeMeetTheConfiguredPodSecurityStandard(t *testing.T) {
 					require.NoError(t, err)
 					// A daemonset makes no pods without nodes; the API server
 					// judges them all the same.
-					template := w.template(t, instanceType, name)
+					template := w.podTemplate(t, instanceType, name)
 					template.Name = "judged-" + name
 					_, err = w.client.CoreV1().Pods(w.namespace).Create(t.Context(),
 						&corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})

@@ -68,8 +68,29 @@ func calls() map[string]call {
 			_, err := p.GetLogs(ctx, id, hosting.LogQueryOptions{})
 			return exceptNoNode(err)
 		}
+		// It ends without an error when its time is up.
+		follow do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+			defer cancel()
+			for _, err := range p.StreamLogs(ctx, id, hosting.LogQueryOptions{Follow: true}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 		metrics do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			_, err := p.GetMetrics(ctx, id)
+			return err
+		}
+		apply do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			config.Labels = map[string]string{"team": "green"} // stands on every part
+			_, err := p.ApplyInstance(ctx, config)
+			return err
+		}
+		applyLess do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			config.Network, config.Container.Ports, config.Scaling, config.SecretEnv = nil, nil, nil, nil
+			_, err := p.ApplyInstance(ctx, config)
 			return err
 		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
@@ -79,13 +100,14 @@ func calls() map[string]call {
 	result := map[string]call{
 		"list":    {on: hosting.TypeDeployment, do: list},
 		"logs":    {on: hosting.TypeDeployment, do: logs, running: true},
+		"follow":  {on: hosting.TypeDeployment, do: follow, running: true},
 		"metrics": {on: hosting.TypeDeployment, do: metrics, running: true},
 		"run now": {on: hosting.TypeCronJob, do: runNow},
 	}
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
 		for name, do := range map[string]do{
-			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "delete": remove,
+			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "delete": remove,
 		} {
 			result[name+" "+on] = call{on: on, do: do}
 		}
@@ -93,8 +115,10 @@ func calls() map[string]call {
 			result["restart "+on] = call{on: on, do: restart}
 		}
 	}
-	// A running job refuses; its resources are changed by the same patch.
-	delete(result, "resources "+hosting.TypeJob)
+	// A running job refuses these; what they patch, others patch too.
+	for _, name := range []string{"resources", "apply", "apply less"} {
+		delete(result, name+" "+hosting.TypeJob)
+	}
 	for _, on := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeJob} {
 		result["scale "+on] = call{on: on, do: scale}
 	}
@@ -127,6 +151,14 @@ func neededBy() map[permission]string {
 		{batch, "cronjobs/finalizers", "update"}:            "run now",
 		{core, "secrets", "create"}:                         "create job",
 		{core, "secrets", "get"}:                            "create again job",
+		{core, "secrets", "patch"}:                          "apply deployment",
+		{core, "secrets", "delete"}:                         "apply less cronjob",
+		{core, "services", "patch"}:                         "apply daemonset",
+		{core, "services", "delete"}:                        "apply less daemonset",
+		{networking, "ingresses", "patch"}:                  "apply cronjob",
+		{networking, "ingresses", "delete"}:                 "apply less cronjob",
+		{autoscaling, "horizontalpodautoscalers", "patch"}:  "apply statefulset",
+		{autoscaling, "horizontalpodautoscalers", "delete"}: "apply less statefulset",
 		{core, "services", "create"}:                        "create daemonset",
 		{core, "services", "get"}:                           "get daemonset",
 		{core, "services", "list"}:                          "list",
@@ -159,6 +191,8 @@ func neededBy() map[permission]string {
 		{autoscaling, "horizontalpodautoscalers", "create"}: "create statefulset",
 		{autoscaling, "horizontalpodautoscalers", "get"}:    "start statefulset",
 		{core, "pods", "list"}:                              "get job",
+		{core, "pods", "get"}:                               "follow",
+		{core, "pods", "watch"}:                             "follow",
 		{core, "pods/log", "get"}:                           "logs",
 		{core, "events", "list"}:                            "events daemonset",
 		{apps, "replicasets", "list"}:                       "events deployment",

@@ -15,15 +15,15 @@ const forever time.Duration = -1
 // value is ready to use.
 type shared[T any] struct {
 	mu      sync.Mutex
-	running *fetch[T]
+	running *sharedCall[T]
 	value   T
 	known   bool
 	since   time.Time
 }
 
-// fetch is one attempt to get the value. Its fields may be read once done is
+// sharedCall is one attempt to get the value. Its fields may be read once done is
 // closed.
-type fetch[T any] struct {
+type sharedCall[T any] struct {
 	done  chan struct{}
 	value T
 	err   error
@@ -42,7 +42,7 @@ func (s *shared[T]) get(ctx context.Context, keep time.Duration, do func(context
 		}
 		f := s.running
 		if f == nil {
-			f = &fetch[T]{done: make(chan struct{}), abandoned: true}
+			f = &sharedCall[T]{done: make(chan struct{}), abandoned: true}
 			s.running = f
 			s.mu.Unlock()
 			return s.run(ctx, f, do)
@@ -60,7 +60,7 @@ func (s *shared[T]) get(ctx context.Context, keep time.Duration, do func(context
 	}
 }
 
-func (s *shared[T]) run(ctx context.Context, f *fetch[T], do func(context.Context) (T, error)) (T, error) {
+func (s *shared[T]) run(ctx context.Context, f *sharedCall[T], do func(context.Context) (T, error)) (T, error) {
 	defer func() { // also after a panic
 		s.mu.Lock()
 		defer s.mu.Unlock()
