@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"reflect"
@@ -156,8 +157,10 @@ func (ap *application) accept(ctx context.Context, wanted record) error {
 	if next.Desired.Generation == ap.anchor.record.Desired.Generation {
 		return nil // it is what it should be
 	}
-	if err := ap.tryAll(ctx, next); err != nil {
-		return err
+	for _, attempt := range ap.tryAll(ctx, next) {
+		if attempt.err != nil {
+			return fmtError("changing "+attempt.name(), attempt.err)
+		}
 	}
 	if err := ap.provideSecret(ctx, next); err != nil {
 		return err
@@ -197,7 +200,7 @@ func (ap *application) next(ctx context.Context, wanted record) (record, error) 
 		}
 	}
 	if !reflect.DeepEqual(have.Config.Scaling, next.Config.Scaling) {
-		d.Limits = limitsOf(d.Generation, wanted)
+		d.Limits = limitsOf(d.Generation, next)
 	}
 	if ap.t.kind.instanceType == hosting.TypeCronJob {
 		d.Replicas = wanted.Desired.Replicas // nobody scales it
@@ -211,15 +214,14 @@ func sameSpec(a, b spec) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// limitsOf are the limits that a changed scaling sets: minReplicas is where an
-// instance starts, so less than that becomes it; maxReplicas is the
-// autoscaler's.
-func limitsOf(generation int, wanted record) replicaLimits {
-	limits := replicaLimits{Generation: generation, Min: wanted.Desired.Replicas}
-	if scaler := wanted.Desired.Spec.Autoscaler; scaler != nil {
-		limits.Max = scaler.MaxReplicas
+// limitsOf are the limits that a changed scaling sets: those that it says
+// itself, and of an autoscaler also those that are defaults.
+func limitsOf(generation int, next record) replicaLimits {
+	limits := cmp.Or(next.Desired.Spec.Autoscaler, next.Config.Scaling)
+	if limits == nil {
+		return replicaLimits{} // nothing is said any more
 	}
-	return limits
+	return replicaLimits{Generation: generation, Min: limits.MinReplicas, Max: limits.MaxReplicas}
 }
 
 // hasSecrets tells whether the instance has exactly these secret values. One

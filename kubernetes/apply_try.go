@@ -1,6 +1,182 @@
 package kubernetes
 
-import "context"
+import (
+	"context"
+	"errors"
+	"strings"
 
-// tryAll asks the API server whether it would accept all parts of a record.
-func (ap *application) tryAll(ctx context.Context, next record) error { return nil }
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"skillcenter.io/hosting"
+)
+
+// attempt is a write that was tried without effect.
+type attempt struct {
+	*resource
+	// live is the object as it is, nil if there is none; wanted as this
+	// provider would write it, nil if it would be removed; and result as it
+	// would become, nil if the API server refuses.
+	live, wanted, result object
+	// replaced tells that a new object takes the place of the old one.
+	replaced bool
+	err      error
+}
+
+func (a attempt) name() string {
+	switch {
+	case a.wanted != nil:
+		return describe(a.resource, a.wanted)
+	case a.live != nil:
+		return describe(a.resource, a.live)
+	}
+	return a.kind
+}
+
+// tryAll asks the API server whether it would accept all parts of a record, in
+// the order in which they are written. The anchor is nil for an instance that
+// does not exist.
+func (ap *application) tryAll(ctx context.Context, next record) []attempt {
+	var result []attempt
+	old := map[string]object{}
+	if ap.anchor != nil {
+		for _, part := range ap.p.parts(ap.anchor.record, nil) {
+			old[describe(part.resource, part.object)] = part.object
+		}
+	}
+	wanted := map[string]bool{}
+	for _, part := range ap.p.parts(next, ap.secretEnv) {
+		name := describe(part.resource, part.object)
+		wanted[name] = true
+		result = append(result, ap.try(ctx, part, next, old[name]))
+	}
+	if ap.anchor == nil {
+		return result
+	}
+	for _, optional := range ap.optionalParts() {
+		if !wanted[optional.kind+" "+optional.name] {
+			if a := ap.tryRemove(ctx, optional); a.live != nil || a.err != nil {
+				result = append(result, a)
+			}
+		}
+	}
+	return result
+}
+
+// try tries to write one part. old is what this provider has written so far.
+func (ap *application) try(ctx context.Context, part part, next record, old object) attempt {
+	a := attempt{resource: part.resource, wanted: part.object}
+	live, err := part.get(ctx, ap.t.region, part.object.GetName())
+	if apierrors.IsNotFound(err) {
+		a.result, a.err = ap.tryCreate(ctx, part.resource, part.object)
+		return a
+	}
+	if err != nil {
+		a.err = err
+		return a
+	}
+	if a.err = ap.notOurs(part.resource, live); a.err != nil {
+		return a
+	}
+	a.live = live
+	a.wanted = ap.follow(part, next, live)
+	a.result, a.err = ap.tryChange(ctx, part.resource, a.wanted, live, old)
+	if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(a.err) {
+		if seen := ap.t.kind.observe(live); !seen.stopped && seen.finished == "" {
+			a.err = ap.jobIsRunning(next.Config)
+			return a
+		}
+		a.replaced = true
+		anew := part.object.DeepCopyObject().(object)
+		anew.SetName("") // its own is still taken
+		anew.SetGenerateName(part.object.GetName() + "-")
+		a.result, a.err = ap.tryCreate(ctx, part.resource, anew)
+	}
+	return a
+}
+
+// notOurs tells that an object that is in the way belongs to somebody else.
+func (ap *application) notOurs(r *resource, live object) error {
+	c := &creation{p: ap.p, t: ap.t, anchor: ap.anchor}
+	if c.anchor == nil {
+		c.anchor = &anchor{ConfigMap: &corev1.ConfigMap{}} // owns nothing
+	}
+	return recode(c.accept(r, live), hosting.UpdateFailed)
+}
+
+func (ap *application) tryCreate(ctx context.Context, r *resource, o object) (object, error) {
+	var owners []metav1.OwnerReference
+	if ap.anchor != nil {
+		owners = []metav1.OwnerReference{ap.anchor.ownerReference()}
+	}
+	o.SetOwnerReferences(owners)
+	return tolerateNoDryRun(o)(r.create(ctx, ap.t.region, o, metav1.DryRunAll))
+}
+
+// tryChange tries what a server-side apply will make of an object, without
+// writing its managed fields first: it replaces what is this provider's.
+func (ap *application) tryChange(ctx context.Context, r *resource, o, live, old object) (object, error) {
+	if old == nil {
+		old = r.empty()
+	}
+	manifest, err := manifestOf(o)
+	if err != nil {
+		return nil, err
+	}
+	steps := []operation{
+		{"add", "/metadata/resourceVersion", live.GetResourceVersion()},
+		{"add", "/metadata/labels", replaced(live.GetLabels(), old.GetLabels(), o.GetLabels())},
+		{"add", "/metadata/annotations", replaced(live.GetAnnotations(), old.GetAnnotations(), o.GetAnnotations())},
+	}
+	if spec, ok := manifest["spec"].(map[string]any); ok {
+		if r == ap.t.kind.resource {
+			ap.keepForeign(spec, o, live, old)
+		}
+		steps = append(steps, operation{"add", "/spec", spec})
+	}
+	options := metav1.PatchOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}}
+	return tolerateNoDryRun(o)(r.patchWith(ctx, ap.t.region, o.GetName(), types.JSONPatchType, jsonPatch(steps...), options))
+}
+
+// keepForeign puts into the spec of a workload what others have added to it.
+func (ap *application) keepForeign(spec map[string]any, o, live, old object) {
+	at := spec
+	if jobTemplate, ok := spec["jobTemplate"].(map[string]any); ok {
+		at = jobTemplate["spec"].(map[string]any)
+	}
+	meta := at["template"].(map[string]any)["metadata"].(map[string]any)
+	template := ap.t.kind.template
+	wasLabels, wasAnnotations := map[string]string{}, map[string]string{}
+	if old.GetName() != "" {
+		wasLabels, wasAnnotations = template(old).Labels, template(old).Annotations
+	}
+	meta["labels"] = replaced(template(live).Labels, wasLabels, template(o).Labels)
+	meta["annotations"] = replaced(template(live).Annotations, wasAnnotations, template(o).Annotations)
+	if ap.t.kind.isJob() {
+		spec["selector"] = live.(*batchv1.Job).Spec.Selector
+	}
+}
+
+func (ap *application) tryRemove(ctx context.Context, part optionalPart) attempt {
+	live, err := part.get(ctx, ap.t.region, part.name)
+	if err != nil || !ap.anchor.owns(live) {
+		return attempt{resource: part.resource, err: ignoreNotFound(err)}
+	}
+	err = part.delete(ctx, ap.t.region, part.name, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+	return attempt{resource: part.resource, live: live, err: ignoreNotFound(err)}
+}
+
+// tolerateNoDryRun takes the object as it was sent where an admission webhook
+// of the cluster refuses to be tried: that says nothing about the object.
+func tolerateNoDryRun(sent object) func(object, error) (object, error) {
+	return func(result object, err error) (object, error) {
+		var status apierrors.APIStatus
+		if errors.As(err, &status) && strings.Contains(status.Status().Message, "does not support dry run") {
+			return sent, nil
+		}
+		return result, err
+	}
+}

@@ -35,6 +35,10 @@ func (ap *application) followWorkload(r record, live object) object {
 	if at, ok := kind.template(live).Annotations[annotationRestartedAt]; ok {
 		kind.template(o).Annotations[annotationRestartedAt] = at
 	}
+	if kind.isJob() {
+		// Its pods have the labels that they were made with.
+		kind.template(o).ObjectMeta = *kind.template(live).ObjectMeta.DeepCopy()
+	}
 	return o
 }
 
@@ -48,19 +52,31 @@ func (ap *application) replaceJob(ctx context.Context, live object) error {
 	return ap.p.remake(ctx, hosting.UpdateFailed, ap.t, ap.anchor, live)
 }
 
-// jobIsRunning refuses to change the template of a job, naming the fields.
+// jobIsRunning refuses to change what the pods of a job are made from, naming
+// the fields.
 func (ap *application) jobIsRunning(wanted hosting.CloudHostingConfig) error {
-	var fields hosting.FieldErrors
+	const allowed = "no change while the job runs: stop it first"
+	var fixed hosting.FieldErrors
+	onlyResources := true
 	for _, change := range configs.Changes(ap.anchor.record.Config, wanted) {
-		if part, _, _ := strings.Cut(change.Field, "."); part == "scaling" || part == "network" && change.Field != "network.ports" {
-			continue // no part of the template
+		switch part, _, _ := strings.Cut(change.Field, "."); {
+		case part == "resources":
+		case part == "container", strings.HasPrefix(change.Field, "env["), change.Field == "network.ports":
+			onlyResources = false
+		default:
+			continue // no part of what its pods do
 		}
-		fields = append(fields, hosting.FieldError{Field: change.Field, Value: "another", Allowed: "what it is: a job that runs cannot change"})
+		fixed = append(fixed, hosting.FieldError{Field: change.Field, Value: change.What, Allowed: allowed})
 	}
-	if len(fields) == 0 { // what differs is a default or a secret value
-		fields = hosting.FieldErrors{{Field: "container", Value: "another", Allowed: "what it is: a job that runs cannot change"}}
+	if len(fixed) == 0 { // what differs is a secret value, or a default
+		fixed = hosting.FieldErrors{{Field: "secretEnv", Value: "another", Allowed: allowed}}
+		onlyResources = false
 	}
-	failed := hosting.Errorf(ap.p.config.Name, hosting.UpdateFailed, hosting.Unsupported, "%w", fields)
+	reason := hosting.Unsupported
+	if onlyResources {
+		reason = hosting.Conflict // as for UpdateResources
+	}
+	failed := hosting.Errorf(ap.p.config.Name, hosting.UpdateFailed, reason, "%w", fixed)
 	failed.InstanceID = ap.t.id
 	return failed
 }

@@ -17,14 +17,11 @@ const (
 var notes = map[hosting.Capability]string{
 	hosting.CanNetworkMetrics: "metrics.k8s.io has CPU and memory only",
 	hosting.CanDiskMetrics:    "metrics.k8s.io has CPU and memory only",
-	hosting.CanStreamLogs:     "following logs is not available on this provider yet",
 	hosting.CanRecordEvent:    "recording events is not available on this provider yet",
 	hosting.CanMountVolumes:   noteVolumes,
 	hosting.CanEstimateCost:   noteCost,
 	hosting.CanActualCost:     noteCost,
 	hosting.CanWatch:          "watching is not available on this provider yet",
-	hosting.CanPlan:           "planning is not available on this provider yet",
-	hosting.CanRollback:       "rolling back is not available on this provider yet",
 	hosting.CanRunNow:         "only a cronjob has runs",
 }
 

@@ -39,6 +39,12 @@ type Config struct {
 	// default. Namespace is then not used.
 	Regions []Region
 
+	// RegionTimeout is how long one region may take to answer ListInstances or
+	// Check, and its cluster to tell its version at first; 15 seconds if zero.
+	// A cluster that never answers holds up the answers of the others no longer
+	// than that. A context that ends earlier goes before it.
+	RegionTimeout time.Duration
+
 	// Owner separates programs that share a namespace: a provider lists,
 	// changes and deletes only what carries its owner. "default" if empty.
 	Owner string
@@ -54,16 +60,29 @@ type Config struct {
 	// no limit: the API server's own priority and fairness does better.
 	QPS   float32
 	Burst int
+
+	// LogStreams is how many logs the provider reads at a time, over all
+	// calls, 128 if zero. More wait for their turn; logs that are followed
+	// take turns of some seconds. While one is followed, it may open another
+	// connection for a moment to look whether it has got everything.
+	LogStreams int
 }
 
-// Region is a namespace of a cluster.
+// Region is a namespace of a cluster. Regions are independent: one whose
+// cluster is away, whose credentials are refused or whose namespace is missing
+// fails the calls about it and no others. ListInstances then returns the
+// instances of the other regions with an error that names it.
+//
+// One of the protocol's regions that is a namespace of its own name and is not
+// the first may be missing or forbidden: it is empty then.
 type Region struct {
 	// Name is the key of the region: a DNS label.
 	Name string
 	// Namespace must exist; Name if empty.
 	Namespace string
 	// Kubeconfig and Context choose another cluster; if both are empty the
-	// provider's own is used.
+	// provider's own is used. Without Kubeconfig, Context is one of the
+	// provider's kubeconfig; without Context it is the file's current one.
 	Kubeconfig string
 	Context    string
 }
@@ -149,6 +168,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	c.Regions = slices.Clone(c.Regions)
+	c.RegionTimeout = cmp.Or(c.RegionTimeout, defaultRegionTimeout)
 	c.Defaults.ImagePullPolicy = cmp.Or(c.Defaults.ImagePullPolicy, string(corev1.PullIfNotPresent))
 	c.Defaults.RestartPolicy = cmp.Or(c.Defaults.RestartPolicy, string(corev1.RestartPolicyAlways))
 	c.Defaults.ServiceAccount = cmp.Or(c.Defaults.ServiceAccount, "default")
@@ -157,6 +177,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Defaults.ServiceType = cmp.Or(c.Defaults.ServiceType, hosting.ServiceClusterIP)
 	c.Defaults.Scaling.MinReplicas = cmp.Or(c.Defaults.Scaling.MinReplicas, 1)
 	c.Defaults.Scaling.MaxReplicas = cmp.Or(c.Defaults.Scaling.MaxReplicas, max(10, c.Defaults.Scaling.MinReplicas))
+
+	c.LogStreams = cmp.Or(c.LogStreams, 128)
 
 	var errs hosting.FieldErrors
 	check := func(ok bool, field string, value any, allowed string) {
@@ -170,6 +192,8 @@ func (c Config) withDefaults() (Config, error) {
 	isLabel := func(s string) bool { return len(validation.IsDNS1123Label(s)) == 0 }
 	check(isLabel(c.Name), "name", c.Name, "a DNS label")
 	check(len(validation.IsValidLabelValue(c.Owner)) == 0, "owner", c.Owner, "a label value")
+	check(c.RegionTimeout > 0, "regionTimeout", c.RegionTimeout, "more than 0")
+	check(c.QPS <= 0 || c.Burst > 0, "burst", c.Burst, "more than 0 with qps")
 	seen, places := map[string]bool{}, map[Region]bool{}
 	for i := range c.Regions {
 		region := &c.Regions[i]
@@ -184,6 +208,7 @@ func (c Config) withDefaults() (Config, error) {
 		check(isLabel(region.Namespace), field+".namespace", region.Namespace, "a DNS label")
 		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
 	}
+	check(c.LogStreams > 0, "logStreams", c.LogStreams, "a positive number")
 	oneOf("defaults.imagePullPolicy", c.Defaults.ImagePullPolicy, string(corev1.PullIfNotPresent), string(corev1.PullAlways), string(corev1.PullNever))
 	oneOf("defaults.restartPolicy", c.Defaults.RestartPolicy, string(corev1.RestartPolicyAlways), string(corev1.RestartPolicyOnFailure), string(corev1.RestartPolicyNever))
 	oneOf("defaults.podSecurity", c.Defaults.PodSecurity, podSecurityBaseline, podSecurityRestricted)
@@ -204,6 +229,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, nil
 }
+
+// defaultRegionTimeout is longer than any healthy cluster takes, and short
+// enough for a person to wait.
+const defaultRegionTimeout = 15 * time.Second
 
 // protocolRegions are the regions of the protocol (section 3.3) beside
 // "default". Each is a namespace of its own name.

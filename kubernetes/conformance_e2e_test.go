@@ -12,10 +12,12 @@ import (
 	"skillcenter.io/hosting/provider/conformance"
 )
 
+// The suite runs with the permissions that are shipped, and no others.
 func TestKubernetesConforms(t *testing.T) {
-	w := newWorldOn(t, testcluster.StartWithNode(t), smallPods)
+	w := newNodeWorld(t)
+	p := w.provider(t, w.asShipped(t), smallPods)
 	conformance.Run(t, conformance.Harness{
-		Provider:  func(*testing.T) hosting.CloudHostingProvider { return w.Provider },
+		Provider:  func(*testing.T) hosting.CloudHostingProvider { return p },
 		Container: skill,
 		Timeout:   5 * time.Minute,
 		Parallel:  true,

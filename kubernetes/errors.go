@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -23,12 +24,32 @@ func (p *Provider) fail(ctx context.Context, code hosting.Code, instanceID, what
 	if errors.As(err, &known) {
 		return err
 	}
-	failed := hosting.Errorf(p.config.Name, code, reasonOf(ctx, err), "%s: %w", what, err)
+	reason := reasonOf(ctx, err)
+	err = fmtError(what, err)
+	if id, parseErr := hosting.ParseID(instanceID); parseErr == nil && isAboutRegion(reason, err) {
+		err = inRegion(id.Region, err)
+	}
+	failed := hosting.Errorf(p.config.Name, code, reason, "%w", err)
 	failed.InstanceID = instanceID
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
 		failed.RetryAfter = time.Duration(seconds) * time.Second
 	}
 	return failed
+}
+
+// isAboutRegion tells that something is wrong with the region rather than with
+// the instance.
+func isAboutRegion(reason hosting.Reason, err error) bool {
+	switch reason {
+	case hosting.Unauthenticated, hosting.PermissionDenied, hosting.RateLimited, hosting.Unavailable:
+		return true
+	}
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return apierrors.IsNotFound(err) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
+	}
+	var noAnswer *url.Error
+	return errors.As(err, &noAnswer)
 }
 
 // reasonOf tells why a request failed. A context that has ended goes first:
@@ -38,9 +59,12 @@ func reasonOf(ctx context.Context, err error) hosting.Reason {
 		return hosting.ReasonOf(ctx.Err())
 	}
 	var known *hosting.Error
+	var unusable *clusterError
 	switch {
 	case errors.As(err, &known):
 		return known.Reason
+	case errors.As(err, &unusable):
+		return unusable.reason
 	case errors.Is(err, context.Canceled):
 		return hosting.Canceled
 	case errors.Is(err, context.DeadlineExceeded):

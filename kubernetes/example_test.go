@@ -10,8 +10,8 @@ import (
 	"skillcenter.io/hosting/kubernetes"
 )
 
-// A configuration starts from the protocol's defaults. New checks it before it
-// talks to any cluster.
+// A configuration starts from the protocol's defaults. New checks it and talks
+// to no cluster.
 func ExampleDefaultConfig() {
 	config := kubernetes.DefaultConfig()
 	config.Regions = []kubernetes.Region{
@@ -24,6 +24,30 @@ func ExampleDefaultConfig() {
 	// Output:
 	// true
 	// kubernetes: InvalidConfig (InvalidArgument): configuration: regions[1].namespace "kube-system": allowed: no namespace of the cluster itself (kube-*)
+}
+
+// One provider for several clusters and namespaces. A region that is away does
+// not hide the instances of the others.
+func ExampleProvider_Check() {
+	ctx := context.Background()
+	config := kubernetes.DefaultConfig()
+	config.Regions = []kubernetes.Region{
+		{Name: "default", Namespace: "skills"},
+		{Name: "staging", Namespace: "skills-staging"},
+		{Name: "edge", Namespace: "skills", Kubeconfig: "/etc/skillcenter/edge.kubeconfig"},
+	}
+	provider, err := kubernetes.New(ctx, config)
+	if err != nil {
+		log.Fatal(err) // such as: region edge: kubeconfig: open /etc/skillcenter/edge.kubeconfig
+	}
+	if err := provider.Check(ctx); err != nil {
+		log.Print(err) // names each region that cannot be used, and says why
+	}
+	instances, err := provider.ListInstances(ctx)
+	if err != nil {
+		log.Print(err) // instances holds what the other regions have
+	}
+	fmt.Println(len(instances))
 }
 
 // This needs a cluster, so it is compiled and not run; examples/kubernetes is

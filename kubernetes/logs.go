@@ -1,11 +1,10 @@
 package kubernetes
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -14,66 +13,138 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/loglines"
 )
 
-// logStreams is how many logs of one call are read at a time.
-const logStreams = 8
+// logReads is how many logs of one call are read at a time.
+const logReads = 8
 
 // GetLogs implements [hosting.CloudHostingProvider]: the logs of all pods and
 // containers that exist, merged by time, and of a container that has been
 // restarted also those of the run before. Kubernetes keeps no logs of pods
 // that are gone. When some logs cannot be read, because a node is away, it
 // returns the others together with an error that names the pods.
+//
+// With After it returns what came behind the cursor, and gaps where lines may
+// be missing, as [Provider.StreamLogs] does. It waits while Config.LogStreams
+// others are being read.
 func (p *Provider) GetLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) ([]hosting.LogEntry, error) {
 	t, err := p.find(hosting.LogsFailed, instanceID)
 	if err != nil {
 		return nil, err
 	}
-	refuse := func(reason hosting.Reason, err error) error {
-		failed := hosting.Errorf(p.config.Name, hosting.LogsFailed, reason, "%w", err)
-		failed.InstanceID = t.id
-		return failed
+	if options.Follow {
+		return nil, p.refuseLogs(t, hosting.FieldErrors{{Field: "follow", Value: true, Allowed: "false: use StreamLogs to follow"}})
 	}
-	filter, err := loglines.NewFilter(options)
-	switch {
-	case err != nil:
-		return nil, refuse(hosting.InvalidArgument, err)
-	case options.Follow:
-		return nil, refuse(hosting.InvalidArgument, hosting.FieldErrors{{Field: "follow", Value: true, Allowed: "false: use StreamLogs to follow"}})
-	case options.After != "":
-		return nil, refuse(hosting.InvalidArgument, hosting.FieldErrors{{Field: "after", Value: options.After, Allowed: "a cursor, which log entries of this provider do not have"}})
-	}
-	if _, err := p.getAnchor(ctx, hosting.LogsFailed, t); err != nil {
+	l, err := p.openLog(ctx, t, options)
+	if err != nil {
 		return nil, err
 	}
-	var list corev1.PodList
-	if err := pods.list(ctx, t.region, p.podSelector(t), &list); err != nil {
-		return nil, p.fail(ctx, hosting.LogsFailed, t.id, "listing pods", err)
-	}
-	entries, failures := p.readLogs(ctx, t, logSources(list.Items), filter, options)
-	// Lines of one millisecond keep the order of their source.
-	slices.SortStableFunc(entries, func(a, b hosting.LogEntry) int { return a.Timestamp.Compare(b.Timestamp) })
-	if extra := len(entries) - filter.Limit(); extra > 0 {
-		entries = entries[extra:]
-	}
+	entries := []hosting.LogEntry{}
+	failures := l.backlog(ctx, func(entry hosting.LogEntry) bool {
+		entries = append(entries, entry)
+		return true
+	})
 	if failures != nil {
 		return entries, p.fail(ctx, hosting.LogsFailed, t.id, fmt.Sprintf("%d logs could not be read", failures.Len()), failures)
 	}
 	return entries, nil
 }
 
-// readLogs reads all sources. One that fails does not hide the others.
-func (p *Provider) readLogs(ctx context.Context, t target, sources []logSource, filter *loglines.Filter, options hosting.LogQueryOptions) ([]hosting.LogEntry, *multierror.Error) {
-	found, errs := make([][]hosting.LogEntry, len(sources)), make([]error, len(sources))
+func (p *Provider) refuseLogs(t target, err error) error {
+	failed := hosting.Errorf(p.config.Name, hosting.LogsFailed, hosting.InvalidArgument, "%w", err)
+	failed.InstanceID = t.id
+	return failed
+}
+
+// instanceLog is the log of an instance as one call reads it.
+type instanceLog struct {
+	p       *Provider
+	t       target
+	options hosting.LogQueryOptions
+	filter  *loglines.Filter
+	anchor  types.UID
+	book    *cursorBook
+	// after is where the sources are to begin that the cursor knows.
+	after   map[sourceKey]position
+	sources []*logSource
+	lost    []sourceKey // the cursor knows them, and they are gone
+}
+
+// openLog checks the options and finds what has logs.
+func (p *Provider) openLog(ctx context.Context, t target, options hosting.LogQueryOptions) (*instanceLog, error) {
+	filter, err := loglines.NewFilter(options)
+	if err != nil {
+		return nil, p.refuseLogs(t, err)
+	}
+	a, err := p.getAnchor(ctx, hosting.LogsFailed, t)
+	if err != nil {
+		return nil, err
+	}
+	l := &instanceLog{p: p, t: t, options: options, filter: filter, anchor: a.UID, book: newCursorBook(string(a.UID))}
+	if options.After != "" {
+		if l.after, err = parseCursor(options.After, string(a.UID)); err != nil {
+			return nil, p.refuseLogs(t, err)
+		}
+	}
+	var list corev1.PodList
+	if err := pods.list(ctx, t.region, p.podSelector(t), &list); err != nil {
+		return nil, p.fail(ctx, hosting.LogsFailed, t.id, "listing pods", err)
+	}
+	found := map[sourceKey]bool{}
+	for i := range list.Items {
+		for _, s := range l.sourcesOf(&list.Items[i], newPodState(&list.Items[i])) {
+			found[s.key] = true
+			l.sources = append(l.sources, s)
+		}
+	}
+	for key, at := range l.after {
+		if !found[key] && !at.ended {
+			l.lost = append(l.lost, key)
+		}
+	}
+	slices.SortFunc(l.lost, func(a, b sourceKey) int { return cmp.Compare(a.String(), b.String()) })
+	return l, nil
+}
+
+// sourcesOf returns the sources of a pod, each at its position.
+func (l *instanceLog) sourcesOf(pod *corev1.Pod, state *podState) []*logSource {
+	query := &logQuery{p: l.p, t: l.t, filter: l.filter, since: l.options.StartTime.Std()}
+	if l.options.StartTime.IsZero() {
+		query.since = time.Time{}
+	}
+	if !l.filter.SelectsContent() && l.options.EndTime.IsZero() {
+		query.tail = int64(l.filter.Limit())
+	}
+	var sources []*logSource
+	for _, name := range logContainers(pod) {
+		s := newLogSource(query, pod, name, state)
+		s.caught = l.options.After != ""
+		s.at.position = l.after[s.key]
+		if s.at.runID != 0 {
+			l.book.set(s.key, s.at.position)
+		}
+		sources = append(sources, s)
+	}
+	return sources
+}
+
+// backlog reads what is there of all sources, and yields the newest entries up
+// to the limit, merged by time. A source that fails does not hide the others.
+func (l *instanceLog) backlog(ctx context.Context, yield func(hosting.LogEntry) bool) *multierror.Error {
+	tails, errs := make([]itemTail, len(l.sources)), make([]error, len(l.sources))
 	var group errgroup.Group
-	group.SetLimit(logStreams)
-	for i, source := range sources {
+	group.SetLimit(logReads)
+	for i, s := range l.sources {
 		group.Go(func() error {
-			found[i], errs[i] = source.read(ctx, t.region, filter, options)
+			tails[i] = itemTail{limit: l.filter.Limit(), before: s.at.position}
+			query := *s.logQuery
+			query.send = tails[i].add
+			s.logQuery = &query
+			errs[i] = s.run(ctx)
 			return nil
 		})
 	}
@@ -85,7 +156,80 @@ func (p *Provider) readLogs(ctx context.Context, t target, sources []logSource, 
 			failures.ErrorFormat = joinErrors
 		}
 	}
-	return slices.Concat([]hosting.LogEntry{}, slices.Concat(found...)), failures
+	if ctx.Err() != nil {
+		return multierror.Append(failures, ctx.Err())
+	}
+	l.merge(tails, yield)
+	return failures
+}
+
+// merge yields the newest of what was read.
+func (l *instanceLog) merge(tails []itemTail, yield func(hosting.LogEntry) bool) {
+	var items []logItem
+	for _, key := range l.lost {
+		items = append(items, logItem{source: &logSource{key: key}, entry: lostEntry(key, l.after[key]), last: true})
+	}
+	for i := range tails {
+		items = append(items, tails[i].items...)
+	}
+	// Lines of one moment keep the order of their source.
+	slices.SortStableFunc(items, func(a, b logItem) int { return a.entry.Timestamp.Compare(b.entry.Timestamp) })
+	extra := max(0, len(items)-l.filter.Limit())
+	for i, s := range l.sources {
+		if tails[i].before.runID != 0 {
+			l.book.set(s.key, tails[i].before)
+		}
+	}
+	for i, item := range items {
+		if item.last {
+			l.book.drop(item.source.key)
+		} else {
+			l.book.set(item.source.key, item.position)
+		}
+		if i < extra {
+			continue
+		}
+		item.entry.Cursor = l.book.cursor()
+		if !yield(item.entry) {
+			return
+		}
+	}
+	for _, s := range l.sources {
+		if s.at.runID != 0 {
+			l.book.set(s.key, s.at.position)
+		}
+	}
+}
+
+// lostEntry is the gap of a source whose pod was deleted after the cursor was
+// made.
+func lostEntry(key sourceKey, at position) hosting.LogEntry {
+	entry := hosting.LogEntry{Timestamp: hosting.NewTime(time.Unix(0, at.high)), Source: key.String(), Message: gapMessages[gapDeleted],
+		Metadata: map[string]string{"pod": key.pod, "container": key.container, hosting.MetadataGap: gapDeleted}}
+	if at.high == 0 {
+		entry.Timestamp = hosting.NewTime(time.Now())
+	}
+	return entry
+}
+
+// itemTail keeps the last entries of a source.
+type itemTail struct {
+	limit  int
+	before position // of the first item
+	items  []logItem
+}
+
+func (t *itemTail) add(ctx context.Context, items []logItem) error {
+	for _, item := range items {
+		if !item.hidden {
+			t.items = append(t.items, item)
+		}
+	}
+	if extra := len(t.items) - t.limit; extra > 0 {
+		t.before = t.items[extra-1].position
+		t.items = t.items[:copy(t.items, t.items[extra:])]
+	}
+	return ctx.Err()
 }
 
 // joinErrors prints several errors in one line.
@@ -95,63 +239,6 @@ func joinErrors(errs []error) string {
 		texts[i] = err.Error()
 	}
 	return strings.Join(texts, "; ")
-}
-
-// logSource is one run of one container.
-type logSource struct {
-	pod, container, node string
-	previous             bool
-}
-
-// logSources returns what has logs, an earlier run of a container before the
-// later one.
-func logSources(list []corev1.Pod) []logSource {
-	var sources []logSource
-	for _, pod := range list {
-		for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-			source := logSource{pod: pod.Name, container: c.Name, node: pod.Spec.NodeName}
-			started := c.State.Running != nil || c.State.Terminated != nil
-			if c.LastTerminationState.Terminated != nil && started {
-				source.previous = true
-				sources = append(sources, source)
-				source.previous = false
-			}
-			// A container that waits for its next start answers with the log
-			// of the run before.
-			if started || c.LastTerminationState.Terminated != nil {
-				sources = append(sources, source)
-			}
-		}
-	}
-	return sources
-}
-
-// read returns the newest matching entries of the source, oldest first.
-func (s logSource) read(ctx context.Context, at *region, filter *loglines.Filter, options hosting.LogQueryOptions) ([]hosting.LogEntry, error) {
-	query := &corev1.PodLogOptions{Container: s.container, Previous: s.previous, Timestamps: true}
-	if !options.StartTime.IsZero() {
-		query.SinceTime = &metav1.Time{Time: options.StartTime.Std()}
-	}
-	if !filter.SelectsContent() && options.EndTime.IsZero() {
-		query.TailLines = new(int64(filter.Limit()))
-	}
-	stream, err := at.client.CoreV1().Pods(at.namespace).GetLogs(s.pod, query).Stream(ctx)
-	if err != nil {
-		if isNoLog(err) {
-			return nil, nil
-		}
-		return nil, fmtError("pod "+s.pod, err)
-	}
-	defer stream.Close()
-	tail := loglines.NewTail(filter.Limit())
-	if err := scanLines(stream, func(line string) {
-		if entry, ok := s.entry(line); ok && filter.Match(entry) {
-			tail.Add(entry)
-		}
-	}); err != nil {
-		return nil, fmtError("pod "+s.pod, err)
-	}
-	return tail.Entries(), nil
 }
 
 // isNoLog tells that there is nothing to read: the pod is gone, the container
@@ -171,55 +258,4 @@ func isNoLog(err error) bool {
 		}
 	}
 	return false
-}
-
-// entry reads a line that begins with its time.
-func (s logSource) entry(line string) (hosting.LogEntry, bool) {
-	stamp, message, _ := strings.Cut(line, " ")
-	at, err := time.Parse(time.RFC3339Nano, stamp)
-	if err != nil {
-		return hosting.LogEntry{}, false
-	}
-	entry := hosting.LogEntry{
-		Timestamp: hosting.NewTime(at),
-		Level:     loglines.Level(message),
-		Message:   message,
-		Source:    s.pod + "/" + s.container,
-		Metadata:  map[string]string{"pod": s.pod, "container": s.container},
-	}
-	if s.node != "" {
-		entry.Metadata["node"] = s.node
-	}
-	if s.previous {
-		entry.Metadata["previous"] = "true"
-	}
-	return entry, true
-}
-
-// maxLine bounds the memory of one line; what is longer is cut.
-const maxLine = 1 << 20
-
-// scanLines calls each with every line, without its line break.
-func scanLines(r io.Reader, each func(string)) error {
-	reader := bufio.NewReaderSize(r, 64<<10)
-	var line []byte
-	for {
-		part, err := reader.ReadSlice('\n')
-		if room := maxLine - len(line); room > 0 {
-			line = append(line, part[:min(len(part), room)]...)
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if text := strings.TrimRight(string(line), "\r\n"); text != "" {
-			each(text)
-		}
-		line = line[:0]
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }

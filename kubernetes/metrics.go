@@ -79,15 +79,16 @@ func runningPods(all []*corev1.Pod) []*corev1.Pod {
 // podMetrics returns what was measured, by pod: nothing if the cluster has no
 // metrics API.
 func (p *Provider) podMetrics(ctx context.Context, t target) (map[string]podMetrics, error) {
-	body, err := t.client.Discovery().RESTClient().Get().
+	answer := t.client.Discovery().RESTClient().Get().
 		AbsPath("/apis/metrics.k8s.io/v1beta1/namespaces/"+t.namespace+"/pods").
 		Param("labelSelector", p.podSelector(t)).
-		SetHeader("Accept", "application/json").Do(ctx).Raw()
+		SetHeader("Accept", "application/json").Do(ctx)
+	body, err := answer.Raw()
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, answer.Error() // Raw leaves out what the API server said
 	}
 	var list podMetricsList
 	if err := json.Unmarshal(body, &list); err != nil {

@@ -23,8 +23,9 @@ const ProviderType = "kubernetes"
 // Provider implements [hosting.CloudHostingProvider] on Kubernetes. All its
 // methods may be called concurrently.
 type Provider struct {
-	config  Config
-	regions map[string]*region
+	config   Config
+	regions  map[string]*region
+	logSlots *logSlots
 }
 
 var (
@@ -32,18 +33,26 @@ var (
 	_ hosting.CapabilityReporter   = (*Provider)(nil)
 	_ hosting.JobRunner            = (*Provider)(nil)
 	_ hosting.InstanceApplier      = (*Provider)(nil)
+	_ hosting.InstancePlanner      = (*Provider)(nil)
+	_ hosting.Rollbacker           = (*Provider)(nil)
 )
 
-// New returns a Provider for the configuration. It asks each cluster for its
-// version: one that cannot be reached is an Unavailable error, one older than
-// 1.31 is Unsupported.
+// New returns a Provider for the configuration. It reads kubeconfigs and the
+// files that they name; one that cannot be read is an InvalidArgument that
+// names the region. It talks to no cluster, so a program can start while one is
+// away: [Provider.Check] tells whether all can be used. A cluster is asked for
+// its version when it is used first; while that fails, calls about its regions
+// are Unavailable, or Unsupported if it is older than 1.31.
 func New(ctx context.Context, config Config) (*Provider, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{config: config}
-	if p.regions, err = connect(ctx, config); err != nil {
+	p := &Provider{config: config, logSlots: newLogSlots(config.LogStreams)}
+	if err := ctx.Err(); err != nil {
+		return nil, p.fail(ctx, hosting.InvalidConfig, "", "connecting", err)
+	}
+	if p.regions, err = connect(config); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -35,7 +35,10 @@ func (p *Provider) GetInstance(ctx context.Context, instanceID string) (hosting.
 }
 
 // ListInstances implements [hosting.CloudHostingProvider]. It takes a fixed
-// number of requests for each region, however many instances there are.
+// number of requests for each region, however many instances there are. It
+// asks all regions at once, and each has Config.RegionTimeout to answer. If
+// some do not, it returns the instances of the others with an error that names
+// each region that failed.
 func (p *Provider) ListInstances(ctx context.Context) ([]hosting.CloudInstance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, p.fail(ctx, hosting.ListFailed, "", "listing instances", err)
@@ -48,37 +51,28 @@ func (p *Provider) ListInstances(ctx context.Context) ([]hosting.CloudInstance, 
 	)
 	for _, at := range p.regions {
 		wait.Go(func() {
-			found, err := p.listRegion(ctx, at)
+			var found []hosting.CloudInstance
+			err := p.within(ctx, at, func(ctx context.Context) (err error) {
+				found, err = p.listRegion(ctx, at)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			instances = append(instances, found...)
 			if err != nil {
-				failures = multierror.Append(failures, fmt.Errorf("region %s: %w", at.name, err))
+				failures = multierror.Append(failures, err)
 			}
 		})
 	}
 	wait.Wait()
 	slices.SortFunc(instances, func(a, b hosting.CloudInstance) int { return cmp.Compare(a.ID, b.ID) })
-	return instances, p.partial(ctx, failures)
+	return instances, p.partial(ctx, failures, hosting.ListFailed, "could not be listed")
 }
 
 // isAbsent tells that a namespace does not exist for us. A protocol region
 // that nobody set up is empty, not broken.
 func isAbsent(err error) bool {
 	return apierrors.IsNotFound(err) || apierrors.IsForbidden(err)
-}
-
-// partial makes one error of those of several regions.
-func (p *Provider) partial(ctx context.Context, failures *multierror.Error) error {
-	if failures == nil {
-		return nil
-	}
-	slices.SortFunc(failures.Errors, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-	return &hosting.Error{
-		Provider: p.config.Name, Code: hosting.ListFailed, Reason: reasonOf(ctx, failures.Errors[0]),
-		Message: fmt.Sprintf("%d of %d regions could not be listed: %s", failures.Len(), len(p.regions), joinErrors(failures.Errors)),
-		Err:     failures,
-	}
 }
 
 // regionLists are the answers of the API server for one region.
@@ -98,11 +92,14 @@ func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudI
 	selector := p.ours().String()
 	var l regionLists
 	err := configMaps.list(ctx, at, selector, &l.anchors)
-	if err != nil && !at.configured && isAbsent(err) || err == nil && len(l.anchors.Items) == 0 {
+	if err != nil && !at.configured && isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listing %s: %w", configMaps.plural, err)
+	}
+	if len(l.anchors.Items) == 0 {
+		return nil, at.checkNamespace(ctx)
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for list, r := range map[runtime.Object]*resource{

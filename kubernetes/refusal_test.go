@@ -105,7 +105,7 @@ func TestForbiddenCreateNamesThePermissionAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	all := []string{"get", "list", "create", "update", "patch", "delete"}
 	rules := map[string]rbacv1.PolicyRule{
-		"configmaps":               {APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: all},
+		"configmaps":               {APIGroups: []string{""}, Resources: []string{"configmaps", "configmaps/finalizers"}, Verbs: all},
 		"secrets":                  {APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: all},
 		"services":                 {APIGroups: []string{""}, Resources: []string{"services"}, Verbs: all},
 		"ingresses":                {APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses"}, Verbs: all},

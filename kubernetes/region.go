@@ -1,15 +1,15 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 
-	utilversion "k8s.io/apimachinery/pkg/util/version"
-	"k8s.io/apimachinery/pkg/version"
+	"github.com/hashicorp/go-multierror"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientset "k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"skillcenter.io/hosting"
 )
@@ -19,34 +19,61 @@ type region struct {
 	name      string
 	namespace string
 	client    clientset.Interface
+	cluster   *cluster
 	// configured tells that somebody asked for this region by name. One of
 	// the protocol's regions that is not there is simply empty.
 	configured bool
 }
 
-// minimumVersion is the oldest Kubernetes that has all that is used: jobs
-// with elastic indexed completions (stable since 1.31).
-var minimumVersion = utilversion.MustParseGeneric("1.31.0")
-
-// connect makes the regions, with one client for each cluster.
-func connect(ctx context.Context, config Config) (map[string]*region, error) {
-	type cluster struct{ kubeconfig, context string }
-	clients := map[cluster]clientset.Interface{}
+// connect makes the regions. It reads kubeconfigs and the files that they
+// name, and talks to no cluster. The error names each region that it is about.
+func connect(config Config) (map[string]*region, error) {
+	type source struct{ kubeconfig, context string }
+	clusters := map[source]*cluster{}
 	regions := map[string]*region{}
+	places := map[place]string{}
+	failures := &multierror.Error{ErrorFormat: joinErrors}
 	for i, r := range config.Regions {
-		at := cluster{r.Kubeconfig, r.Context}
-		client := clients[at]
-		if client == nil {
-			var err error
-			if client, err = newClient(ctx, config, r); err != nil {
-				return nil, err
+		from := source{r.Kubeconfig, r.Context}
+		if clusters[from] == nil {
+			c, err := newCluster(config, r)
+			if err != nil {
+				failures = multierror.Append(failures, inRegion(r.Name, err))
+				continue
 			}
-			clients[at] = client
+			clusters[from] = c
 		}
-		regions[r.Name] = &region{name: r.Name, namespace: r.Namespace, client: client,
+		at := &region{name: r.Name, namespace: r.Namespace, client: clusters[from].client, cluster: clusters[from],
 			configured: i == 0 || !isProtocolRegion(r)}
+		if other, taken := places[at.place()]; taken {
+			failures = multierror.Append(failures, inRegion(r.Name,
+				fmt.Errorf("namespace %s of the same cluster is region %s already: its instances would have two ids", r.Namespace, other)))
+			continue
+		}
+		places[at.place()] = r.Name
+		regions[r.Name] = at
+	}
+	if failures.Len() > 0 {
+		return nil, hosting.Errorf(config.Name, hosting.InvalidConfig, hosting.InvalidArgument, "configuration: %w", failures)
 	}
 	return regions, nil
+}
+
+// place is where a region's objects are, however its kubeconfig is called. An
+// address may lead elsewhere through a proxy or under another name, so those
+// count too.
+type place struct {
+	host, serverName, namespace string
+	proxy                       *cluster // proxies cannot be compared
+}
+
+func (at *region) place() place {
+	config := at.cluster.config
+	p := place{host: config.Host + config.APIPath, serverName: config.ServerName, namespace: at.namespace}
+	if config.Proxy != nil || config.Dial != nil || config.Transport != nil {
+		p.proxy = at.cluster
+	}
+	return p
 }
 
 // isProtocolRegion tells whether a region is one that nobody had to configure.
@@ -59,75 +86,46 @@ func isProtocolRegion(r Region) bool {
 	return false
 }
 
-func newClient(ctx context.Context, config Config, r Region) (clientset.Interface, error) {
-	restConfig, err := restConfigFor(config, r)
+// within gives the region a limited time for do. Its error names the region.
+func (p *Provider) within(ctx context.Context, at *region, do func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, p.config.RegionTimeout)
+	defer cancel()
+	err := do(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = &clusterError{hosting.Unavailable, fmt.Sprintf("no answer within %s", p.config.RegionTimeout), err}
+	}
 	if err != nil {
-		return nil, hosting.Errorf(config.Name, hosting.InvalidConfig, hosting.InvalidArgument, "region %s: %w", r.Name, err)
-	}
-	client, err := clientset.NewForConfig(restConfig)
-	if err != nil {
-		return nil, hosting.Errorf(config.Name, hosting.InvalidConfig, hosting.InvalidArgument, "region %s: %w", r.Name, err)
-	}
-	body, err := client.Discovery().RESTClient().Get().AbsPath("/version").SetHeader("Accept", "application/json").Do(ctx).Raw()
-	if err != nil {
-		return nil, hosting.Errorf(config.Name, hosting.InvalidConfig, reasonOf(ctx, err), "region %s: asking the cluster for its version: %w", r.Name, err)
-	}
-	if err := checkVersion(body); err != nil {
-		return nil, hosting.Errorf(config.Name, hosting.InvalidConfig, hosting.Unsupported, "region %s: %w", r.Name, err)
-	}
-	return client, nil
-}
-
-func checkVersion(body []byte) error {
-	var info version.Info
-	if err := json.Unmarshal(body, &info); err != nil {
-		return fmt.Errorf("version of the cluster: %w", err)
-	}
-	have, err := utilversion.ParseGeneric(info.GitVersion)
-	if err != nil {
-		return fmt.Errorf("version of the cluster %q: %w", info.GitVersion, err)
-	}
-	if have.LessThan(minimumVersion) {
-		return fmt.Errorf("the cluster is Kubernetes %s: %s or newer is needed", info.GitVersion, minimumVersion)
+		return inRegion(at.name, err)
 	}
 	return nil
 }
 
-func restConfigFor(config Config, r Region) (*rest.Config, error) {
-	var restConfig *rest.Config
-	if config.RESTConfig != nil && r.Kubeconfig == "" && r.Context == "" {
-		restConfig = rest.CopyConfig(config.RESTConfig)
-	} else {
-		rules := clientcmd.NewDefaultClientConfigLoadingRules()
-		overrides := &clientcmd.ConfigOverrides{}
-		if r.Kubeconfig == "" && r.Context == "" {
-			rules.ExplicitPath = config.Kubeconfig
-			overrides.CurrentContext = config.Context
-			overrides.ClusterInfo.Server = config.MasterURL
-		} else {
-			rules.ExplicitPath = r.Kubeconfig
-			if r.Kubeconfig == "" {
-				rules.ExplicitPath = config.Kubeconfig
-			}
-			overrides.CurrentContext = r.Context
-		}
-		var err error
-		restConfig, err = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
-		if err != nil {
-			return nil, fmt.Errorf("kubeconfig: %w", err)
-		}
+func inRegion(name string, err error) error { return fmt.Errorf("region %s: %w", name, err) }
+
+// partial makes one error of those of several regions, nil if there are none.
+func (p *Provider) partial(ctx context.Context, failures *multierror.Error, code hosting.Code, what string) error {
+	if failures == nil {
+		return nil
 	}
-	// Zero would be 5 requests per second, less than one instance.
-	restConfig.QPS, restConfig.Burst = config.QPS, config.Burst
-	if config.QPS == 0 {
-		restConfig.QPS = -1
+	slices.SortFunc(failures.Errors, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return &hosting.Error{
+		Provider: p.config.Name, Code: code, Reason: reasonOf(ctx, failures.Errors[0]),
+		Message: fmt.Sprintf("%d of %d regions %s: %s", failures.Len(), len(p.regions), what, joinErrors(failures.Errors)),
+		Err:     failures,
 	}
-	restConfig.ContentType = "application/vnd.kubernetes.protobuf"
-	restConfig.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	restConfig.WarningHandler = rest.NoWarnings{}
-	if config.WrapTransport != nil {
-		restConfig.Wrap(config.WrapTransport)
+}
+
+// checkNamespace looks for the namespace of a region that seems to be empty:
+// one that is missing lists as one that is empty. Who may not read it has no
+// role in it either, and could not have listed anything in one that is missing;
+// so that is no error.
+func (at *region) checkNamespace(ctx context.Context) error {
+	if !at.configured {
+		return nil
 	}
-	restConfig.UserAgent = "skillcenter-hosting"
-	return restConfig, nil
+	_, err := at.client.CoreV1().Namespaces().Get(ctx, at.namespace, metav1.GetOptions{})
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	return err
 }

@@ -57,14 +57,6 @@ func TestAConfiguredRegionThatFailsIsNamedBesideTheInstancesOfTheOthers(t *testi
 	assert.Len(t, list, 1)
 }
 
-func TestAnUnreachableClusterIsUnavailable(t *testing.T) {
-	t.Parallel()
-	config := kubernetes.DefaultConfig()
-	config.RESTConfig = &rest.Config{Host: "https://127.0.0.1:1"}
-	_, err := kubernetes.New(t.Context(), config)
-	require.ErrorIs(t, err, hosting.Unavailable)
-}
-
 func TestCredentialsThatAreNotAcceptedAreUnauthenticated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -73,8 +65,51 @@ func TestCredentialsThatAreNotAcceptedAreUnauthenticated(t *testing.T) {
 	config := kubernetes.DefaultConfig()
 	config.RESTConfig = anonymous
 	p, err := kubernetes.New(t.Context(), config)
-	if err == nil { // the version may be public
-		_, err = p.ListInstances(t.Context())
-	}
+	require.NoError(t, err)
+	_, err = p.ListInstances(t.Context())
 	require.ErrorIs(t, err, hosting.Unauthenticated)
+	require.ErrorIs(t, p.Check(t.Context()), hosting.Unauthenticated)
+	_, err = p.CreateInstance(t.Context(), everything("web", hosting.TypeDeployment))
+	require.ErrorIs(t, err, hosting.Unauthenticated)
+	assert.Contains(t, err.Error(), "region default")
+}
+
+func TestRegionsOfOneClusterHoldInstancesOfTheSameName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	second := w.cluster.Namespace(t, "second")
+	p := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.Regions = []kubernetes.Region{{Name: "north", Namespace: second}, {Name: "default", Namespace: w.namespace}}
+	})
+	assert.Equal(t, []string{"north", "default"}, p.SupportedRegions(), "as configured")
+	require.NoError(t, p.Check(t.Context()))
+
+	config := everything("web", hosting.TypeDeployment)
+	first, err := p.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.Equal(t, "north.deployment.web", first.ID, "the first region is the default")
+	assert.Equal(t, "north", first.Region)
+	config.Region = "default"
+	config.Labels = map[string]string{"team": "red"}
+	other, err := p.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.Equal(t, "default.deployment.web", other.ID)
+
+	list, err := p.ListInstances(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	assert.Equal(t, []string{other.ID, first.ID}, []string{list[0].ID, list[1].ID}, "sorted by id")
+	got, err := p.GetInstance(t.Context(), other.ID)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"team": "red"}, got.Labels)
+	require.NoError(t, p.DeleteInstance(t.Context(), first.ID))
+	got, err = p.GetInstance(t.Context(), other.ID)
+	require.NoError(t, err)
+	assert.NotEqual(t, hosting.StatusTerminating, got.Status)
+	_, err = p.GetInstance(t.Context(), "south.deployment.web")
+	require.ErrorIs(t, err, hosting.NotFound)
+	config.Region = "south"
+	_, err = p.CreateInstance(t.Context(), config)
+	require.ErrorIs(t, err, hosting.InvalidArgument)
+	assert.Contains(t, err.Error(), "north, default")
 }

@@ -41,6 +41,30 @@ func (s *snapshot) state(now time.Time) state {
 	if generationOf(s.workload) < record.Desired.Generation {
 		seen.seen, seen.settled, seen.rolledOut = false, false, false
 	}
+	if record.Desired.pending() {
+		return s.pendingState(seen, now)
+	}
+	return s.judge(seen, now)
+}
+
+// pendingState is that of an instance whose last change of the configuration
+// has not been carried out in full: it does not run what it should.
+func (s *snapshot) pendingState(seen observation, now time.Time) state {
+	result := s.judge(seen, now)
+	if result.status != hosting.StatusRunning {
+		return result
+	}
+	result.status = hosting.StatusUpdating
+	if now.Sub(s.anchor.record.Desired.UpdatedAt.Std()) >= incompleteGrace {
+		result.status, result.reason = hosting.StatusDegraded, "Incomplete"
+		result.message = "the last change of its configuration was not carried out in full: apply it again or start the instance"
+	}
+	return result
+}
+
+// judge tells the state of a workload.
+func (s *snapshot) judge(seen observation, now time.Time) state {
+	record := s.anchor.record
 	result := state{want: seen.want, ready: seen.ready}
 	switch {
 	case seen.finished != "":

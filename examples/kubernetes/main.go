@@ -65,6 +65,10 @@ func run(ctx context.Context, out io.Writer, s settings) (err error) {
 	if err != nil {
 		return err
 	}
+	// New talks to no cluster. Better an error now than at the first call.
+	if err := provider.Check(ctx); err != nil {
+		return err
+	}
 
 	show.Heading(out, "Create it")
 	config := hosting.CloudHostingConfig{

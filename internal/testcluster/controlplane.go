@@ -91,6 +91,8 @@ func (s *supervisor) apiServerFlags() []string {
 		"--allow-privileged",
 		"--authorization-mode=Node,RBAC",
 		"--client-ca-file=" + s.pki("ca.crt"),
+		// Some distributions switch it on; it asks for permissions of its own.
+		"--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
 		"--endpoint-reconciler-type=none", // endpoints must not be loopback addresses
 		"--kubelet-client-certificate=" + s.pki("kube-apiserver-kubelet.crt"),
 		"--kubelet-client-key=" + s.pki("kube-apiserver-kubelet.key"),

@@ -1,0 +1,65 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/go-multierror"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"skillcenter.io/hosting"
+)
+
+// Check asks every region whether instances can be listed and created there,
+// all at once, each for up to Config.RegionTimeout. It changes nothing. Call it
+// after [New] to fail at once where a cluster cannot be used, rather than at
+// the first call that needs it.
+//
+// The error, with code InvalidConfig, names each region that is not usable and
+// says why: the cluster is not reached (Unavailable), it is too old
+// (Unsupported), the credentials are refused (Unauthenticated) or may not do it
+// (PermissionDenied), or the namespace does not exist (NotFound). Its reason is
+// that of the first of them. One of the protocol's regions that nobody set up
+// is not named.
+func (p *Provider) Check(ctx context.Context) error {
+	var (
+		mu       sync.Mutex
+		failures *multierror.Error
+		wait     sync.WaitGroup
+	)
+	for _, at := range p.regions {
+		wait.Go(func() {
+			err := p.within(ctx, at, func(ctx context.Context) error { return p.checkRegion(ctx, at) })
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failures = multierror.Append(failures, err)
+			}
+		})
+	}
+	wait.Wait()
+	return p.partial(ctx, failures, hosting.InvalidConfig, "cannot be used")
+}
+
+func (p *Provider) checkRegion(ctx context.Context, at *region) error {
+	client := at.client.CoreV1().ConfigMaps(at.namespace)
+	if _, err := client.List(ctx, metav1.ListOptions{LabelSelector: p.ours().String(), Limit: 1}); err != nil {
+		if !at.configured && isAbsent(err) {
+			return nil
+		}
+		return fmt.Errorf("listing %s: %w", configMaps.plural, err)
+	}
+	// A list does not tell an empty namespace from a missing one, but a trial
+	// of what every create does first does.
+	trial := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: anchorName("check-"), Labels: p.ours()}}
+	_, err := client.Create(ctx, trial, metav1.CreateOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case err == nil, isQuota(err): // what exists can be used
+		return nil
+	case !at.configured && isAbsent(err):
+		return nil
+	}
+	return fmt.Errorf("trying to create a %s: %w", configMaps.kind, err)
+}

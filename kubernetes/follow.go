@@ -1,0 +1,362 @@
+package kubernetes
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// run reads the source: while following until the pod is gone or ctx ends,
+// else until everything is read that is there. The error is one that trying
+// again does not mend, or, without following, any.
+func (s *logSource) run(ctx context.Context) error {
+	tries := reading{}
+	for ctx.Err() == nil {
+		pod, gone, changed := s.state.get()
+		next := nextStep(s.at.position, runsOf(containerStatus(pod, s.key.container)))
+		switch {
+		case gone && !s.caught:
+			return nil
+		case gone:
+			return s.finish(ctx, pod)
+		case next.idle && !s.follow:
+			return nil
+		case next.idle:
+			s.idle.Store(true)
+			wait(ctx, changed, 0)
+			s.idle.Store(false)
+			continue
+		case next.missed:
+			s.gapTo(gapRestarts, s.skipTo(next.run))
+			tries = reading{}
+			continue
+		case !next.resume:
+			// A container that restarts may have another log by now.
+			if s.caught && time.Since(s.state.lastRead()) > statusAge {
+				if err := s.refresh(ctx, &tries); err != nil {
+					return err
+				}
+				continue
+			}
+			s.at = tracker{position: startOf(next.run)}
+			s.begins, s.quiet, s.eof = true, 0, false
+		}
+		out := s.readRun(ctx, next.run)
+		again, err := s.judge(ctx, next.run, out, &tries)
+		if !again {
+			return err
+		}
+		switch pause := backoff(max(tries.failures, tries.misses, s.quiet)); {
+		case tries.misses > 0:
+			_ = sleep(ctx, pause)
+		case out.err != nil, !next.run.ended && !out.cut:
+			wait(ctx, changed, pause)
+		}
+	}
+	return nil
+}
+
+const (
+	// statusAge is how old the status of a container may be when the log of a
+	// run is read for the first time. Containers wait longer between runs.
+	statusAge = 500 * time.Millisecond
+	// triesBeforeGap is how often a log must not have the last line: the
+	// kubelet may already have another run than the API server tells.
+	triesBeforeGap = 3
+	// quantum is how long a log is followed while another waits to be read.
+	quantum = 2 * time.Second
+	// silence is after how long without a line the log is looked at.
+	silence = time.Second
+)
+
+// reading counts what went wrong since something went well.
+type reading struct{ failures, misses int }
+
+// wait waits until something changes, for at most d if that is not 0, or until
+// ctx ends.
+func wait(ctx context.Context, changed <-chan struct{}, d time.Duration) {
+	var late <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-late:
+	}
+}
+
+// skipTo returns the position before a run that counts what was before it as
+// read.
+func (s *logSource) skipTo(r run) position {
+	id := s.at.runID
+	if id == 0 || id == r.id {
+		id = ^r.id
+	}
+	return position{run: r.number - 1, runID: max(id, 1), ended: true}
+}
+
+// refresh asks for the pod. An error that may pass is waited for.
+func (s *logSource) refresh(ctx context.Context, tries *reading) error {
+	err := s.state.refresh(ctx, s.t.region)
+	if err == nil {
+		return nil
+	}
+	if isFinal(err) || !s.follow {
+		return s.describe(err)
+	}
+	tries.failures++
+	_ = sleep(ctx, backoff(tries.failures))
+	return nil
+}
+
+// judge decides how to go on after a log was read. It returns whether to.
+func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *reading) (bool, error) {
+	switch {
+	case ctx.Err() != nil:
+		return false, nil
+	case out.cut:
+		s.eof = false
+		return true, nil
+	case out.err != nil && isNoLog(out.err):
+		return s.judgeNoLog(ctx, r, tries)
+	case out.err != nil && (isFinal(out.err) || !s.follow):
+		return false, s.describe(out.err)
+	case out.err != nil:
+		s.eof = false
+		tries.failures++
+		if out.fresh > 0 {
+			tries.failures = 0
+		}
+		return true, nil
+	case out.missed, r.ended && !out.proven:
+		if tries.misses++; tries.misses < triesBeforeGap {
+			return true, s.refresh(ctx, tries)
+		}
+		s.gapTo(gapRotated, startOf(r))
+		*tries = reading{}
+		return true, nil
+	}
+	*tries = reading{}
+	// An answer may have been cut short: only one that brings nothing new, soon
+	// after another has ended, is the end.
+	if s.eof && out.proven && out.fresh == 0 && out.took < 2*silence {
+		s.quiet++
+	} else {
+		s.quiet = 0
+	}
+	s.eof = true
+	if out.complete || r.ended && (s.quiet > 0 || !s.follow) {
+		s.at.ended, s.hidden = true, true
+		return true, s.flush(ctx)
+	}
+	return s.follow || r.ended, nil
+}
+
+// judgeNoLog is about a log that is not there.
+func (s *logSource) judgeNoLog(ctx context.Context, r run, tries *reading) (bool, error) {
+	tries.misses++
+	if s.caught && tries.misses < triesBeforeGap || !r.ended {
+		if !r.ended && !s.follow {
+			return false, nil
+		}
+		return true, s.refresh(ctx, tries)
+	}
+	// The node has removed what the API server still knows of.
+	*tries = reading{}
+	end := s.at.position
+	end.ended = true
+	if s.caught {
+		s.gapTo(gapRestarts, end)
+	} else {
+		s.at.position, s.hidden = end, true
+	}
+	return true, s.flush(ctx)
+}
+
+// finish ends a source whose pod is gone.
+func (s *logSource) finish(ctx context.Context, pod *corev1.Pod) error {
+	runs := runsOf(containerStatus(pod, s.key.container))
+	next := nextStep(s.at.position, runs)
+	never := len(runs) == 0 && s.at.runID == 0
+	// The log had ended before the pod was deleted, and had nothing more when
+	// it was read again.
+	complete := next.resume && next.run.ended && next.run.id == runs[len(runs)-1].id && s.quiet > 0
+	if !never && !complete && (!next.idle || s.at.runID != 0 && !s.at.ended) {
+		s.gapTo(gapDeleted, s.at.position)
+	}
+	s.batch = append(s.batch, logItem{source: s, hidden: true, last: true})
+	s.hidden = false
+	return s.flush(ctx)
+}
+
+// readRun reads the log of a run from the position on.
+func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
+	if err := s.p.logSlots.acquire(ctx); err != nil {
+		return outcome{err: err}
+	}
+	defer s.p.logSlots.release()
+	connection, cancel := context.WithCancel(ctx)
+	defer cancel()
+	since, tail := s.since, int64(0)
+	if s.at.at != 0 {
+		since = sinceTime(s.at.at)
+	} else if !s.caught {
+		tail = s.tail
+	}
+	follow := s.follow && !r.ended
+	s.behind.Store(s.at.at)
+	s.high.Store(s.at.high)
+	opened := time.Now()
+	body, err := s.open(connection, r, follow, tail, since)
+	if err != nil {
+		return outcome{err: err}
+	}
+	defer body.Close()
+	if !follow {
+		out = s.readLines(ctx, body, overlapWith(s.at.position), r, opened, r.ended)
+		out.took = time.Since(opened)
+		return out
+	}
+	m := &minder{s: s, r: r, cancel: cancel}
+	m.start(ctx)
+	out = s.readLines(ctx, body, overlapWith(s.at.position), r, opened, false)
+	m.stop()
+	if m.final == nil {
+		out.took = time.Since(opened)
+		if connection.Err() != nil && ctx.Err() == nil {
+			out.err, out.cut = nil, true
+		}
+		return out
+	}
+	defer m.final.Close()
+	if ctx.Err() != nil || out.missed {
+		return out
+	}
+	fresh := out.fresh
+	out = s.readLines(ctx, m.final, overlapWith(s.at.position), r, opened, true)
+	out.complete = out.proven && !out.missed && out.err == nil && out.fresh == 0
+	out.missed = false // it may be the log of another run
+	out.fresh += fresh
+	return out
+}
+
+// minder looks after a log that is followed.
+type minder struct {
+	s      *logSource
+	r      run
+	cancel context.CancelFunc // ends the connection
+
+	// final is the log once more, opened when the run had ended: after that
+	// the pod may be deleted at any time. It is for after stop.
+	final io.ReadCloser
+
+	done chan struct{}
+	wg   sync.WaitGroup
+}
+
+func (m *minder) start(ctx context.Context) {
+	m.done = make(chan struct{})
+	m.wg.Go(func() { m.mind(ctx) })
+}
+
+func (m *minder) stop() {
+	close(m.done)
+	m.wg.Wait()
+}
+
+func (m *minder) mind(ctx context.Context) {
+	began := time.Now()
+	tick := time.NewTicker(silence / 4)
+	defer tick.Stop()
+	looked, ended := false, time.Time{}
+	for {
+		pod, gone, changed := m.s.state.get()
+		if ended.IsZero() && (gone || m.hasEnded(ctx, pod)) {
+			ended = time.Now()
+		}
+		select {
+		case <-m.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-changed:
+			continue
+		case <-tick.C:
+		}
+		idle := m.idle()
+		switch {
+		case !ended.IsZero():
+			// It ends by itself, unless the kubelet waits for a file that
+			// was rotated away.
+			if idle >= 2*silence && time.Since(ended) >= 2*silence {
+				m.cancel()
+				return
+			}
+		case time.Since(began) > quantum && m.s.p.logSlots.contended():
+			m.cancel()
+			return
+		case !looked && idle >= silence:
+			looked = true
+			if m.stalled(ctx) {
+				m.cancel()
+				return
+			}
+		}
+	}
+}
+
+// idle is how long nothing has come.
+func (m *minder) idle() time.Duration {
+	since := m.s.idleSince.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, since))
+}
+
+// hasEnded opens the log once more when the run has ended.
+func (m *minder) hasEnded(ctx context.Context, pod *corev1.Pod) bool {
+	for _, r := range runsOf(containerStatus(pod, m.s.key.container)) {
+		if r.id != m.r.id {
+			continue
+		}
+		if !r.ended {
+			return false
+		}
+		since := m.s.since
+		if behind := m.s.behind.Load(); behind != 0 {
+			since = sinceTime(behind)
+		}
+		// Without it the log is read again when this connection has ended.
+		m.final, _ = m.s.open(ctx, r, false, 0, since)
+		return true
+	}
+	return true
+}
+
+// stalled tells that the log has lines that do not come. A kubelet that is
+// asked for a log while it rotates it may wait for ever for the end of the old
+// file. It does so after it has read that file, which is when the first
+// silence is.
+func (m *minder) stalled(ctx context.Context) bool {
+	body, err := m.s.open(ctx, m.r, false, 1, time.Time{})
+	if err != nil {
+		return false
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, maxLine))
+	if err != nil || m.idle() < silence {
+		return false
+	}
+	at, _, ok := splitLine(data)
+	if !ok {
+		return m.s.located.Load() // the file is new, and still empty
+	}
+	return at.UnixNano() > m.s.high.Load()
+}

@@ -1,0 +1,191 @@
+//go:build linux
+
+package kubernetes_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/kubernetes"
+)
+
+// call is something that a user of the provider does.
+type call struct {
+	// on is the type of the instance that it is done to.
+	on string
+	// absent tells that the instance must not exist yet, running that it has a
+	// pod whose container runs.
+	absent, running bool
+	do              func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
+}
+
+// calls are all calls that need a permission which others do not. Those to the
+// kubelets and to metrics-server come only so far without a node.
+func calls() map[string]call {
+	type do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
+	var (
+		create do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			_, err := p.CreateInstance(ctx, config)
+			return err
+		}
+		get do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.GetInstance(ctx, id)
+			return err
+		}
+		list do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, _ string) error {
+			_, err := p.ListInstances(ctx)
+			return err
+		}
+		events do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.GetEvents(ctx, id)
+			return err
+		}
+		stop do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.StopInstance(ctx, id)
+		}
+		start do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.StartInstance(ctx, id)
+		}
+		restart do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.RestartInstance(ctx, id)
+		}
+		scale do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.ScaleInstance(ctx, id, 3)
+		}
+		resources do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.UpdateResources(ctx, id, hosting.ResourceConfig{CPULimit: 1})
+		}
+		runNow do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.RunNow(ctx, id)
+		}
+		logs do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.GetLogs(ctx, id, hosting.LogQueryOptions{})
+			return exceptNoNode(err)
+		}
+		metrics do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.GetMetrics(ctx, id)
+			return err
+		}
+		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.DeleteInstance(ctx, id)
+		}
+	)
+	result := map[string]call{
+		"list":    {on: hosting.TypeDeployment, do: list},
+		"logs":    {on: hosting.TypeDeployment, do: logs, running: true},
+		"metrics": {on: hosting.TypeDeployment, do: metrics, running: true},
+		"run now": {on: hosting.TypeCronJob, do: runNow},
+	}
+	for _, on := range instanceTypes {
+		result["create "+on] = call{on: on, do: create, absent: true}
+		for name, do := range map[string]do{
+			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "delete": remove,
+		} {
+			result[name+" "+on] = call{on: on, do: do}
+		}
+		if on != hosting.TypeCronJob {
+			result["restart "+on] = call{on: on, do: restart}
+		}
+	}
+	// A running job refuses; its resources are changed by the same patch.
+	delete(result, "resources "+hosting.TypeJob)
+	for _, on := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeJob} {
+		result["scale "+on] = call{on: on, do: scale}
+	}
+	return result
+}
+
+var instanceTypes = []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeDaemonSet, hosting.TypeJob, hosting.TypeCronJob}
+
+// exceptNoNode drops the answer to a permitted request for a log where there
+// is no node that could have it.
+func exceptNoNode(err error) error {
+	if err != nil && strings.Contains(err.Error(), "does not have a host assigned") {
+		return nil
+	}
+	return err
+}
+
+// neededBy names, for each permission of the shipped role, a call that fails
+// without it.
+func neededBy() map[permission]string {
+	const core, apps, batch, networking, autoscaling, metrics = "", "apps", "batch", "networking.k8s.io", "autoscaling", "metrics.k8s.io"
+	return map[permission]string{
+		{core, "configmaps", "create"}:                      "create deployment",
+		{core, "configmaps", "get"}:                         "get deployment",
+		{core, "configmaps", "list"}:                        "list",
+		{core, "configmaps", "update"}:                      "restart deployment",
+		{core, "configmaps", "patch"}:                       "create again deployment",
+		{core, "configmaps", "delete"}:                      "delete deployment",
+		{core, "configmaps/finalizers", "update"}:           "create daemonset",
+		{batch, "cronjobs/finalizers", "update"}:            "run now",
+		{core, "secrets", "create"}:                         "create job",
+		{core, "secrets", "get"}:                            "create again job",
+		{core, "services", "create"}:                        "create daemonset",
+		{core, "services", "get"}:                           "get daemonset",
+		{core, "services", "list"}:                          "list",
+		{networking, "ingresses", "create"}:                 "create daemonset",
+		{networking, "ingresses", "get"}:                    "get daemonset",
+		{networking, "ingresses", "list"}:                   "list",
+		{apps, "deployments", "create"}:                     "create deployment",
+		{apps, "deployments", "get"}:                        "get deployment",
+		{apps, "deployments", "list"}:                       "list",
+		{apps, "deployments", "patch"}:                      "restart deployment",
+		{apps, "deployments/scale", "update"}:               "scale deployment",
+		{apps, "statefulsets", "create"}:                    "create statefulset",
+		{apps, "statefulsets", "get"}:                       "get statefulset",
+		{apps, "statefulsets", "list"}:                      "list",
+		{apps, "statefulsets", "patch"}:                     "restart statefulset",
+		{apps, "statefulsets/scale", "update"}:              "scale statefulset",
+		{apps, "daemonsets", "create"}:                      "create daemonset",
+		{apps, "daemonsets", "get"}:                         "get daemonset",
+		{apps, "daemonsets", "list"}:                        "list",
+		{apps, "daemonsets", "patch"}:                       "stop daemonset",
+		{batch, "jobs", "create"}:                           "create job",
+		{batch, "jobs", "get"}:                              "get job",
+		{batch, "jobs", "list"}:                             "list",
+		{batch, "jobs", "patch"}:                            "stop job",
+		{batch, "jobs", "delete"}:                           "restart job",
+		{batch, "cronjobs", "create"}:                       "create cronjob",
+		{batch, "cronjobs", "get"}:                          "get cronjob",
+		{batch, "cronjobs", "list"}:                         "list",
+		{batch, "cronjobs", "patch"}:                        "stop cronjob",
+		{autoscaling, "horizontalpodautoscalers", "create"}: "create statefulset",
+		{autoscaling, "horizontalpodautoscalers", "get"}:    "start statefulset",
+		{core, "pods", "list"}:                              "get job",
+		{core, "pods/log", "get"}:                           "logs",
+		{core, "events", "list"}:                            "events daemonset",
+		{apps, "replicasets", "list"}:                       "events deployment",
+		{metrics, "pods", "list"}:                           "metrics",
+	}
+}
+
+// prepare makes what a call is done to, as an administrator.
+func (w *world) prepare(t *testing.T, instance string, c call) (hosting.CloudHostingConfig, string) {
+	t.Helper()
+	config := everything(instance, c.on)
+	if c.on == hosting.TypeCronJob {
+		config.Schedule = "0 0 1 1 *" // no run but those that the test starts
+	}
+	if config.Scaling != nil && strings.HasPrefix(instance, "scale") {
+		config.Scaling = nil
+	}
+	id := "default." + c.on + "." + instance
+	if c.absent {
+		return config, id
+	}
+	_, err := w.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	if c.running {
+		require.EventuallyWithT(t, func(collect *assert.CollectT) {
+			w.showRunning(t.Context(), collect, instance)
+		}, waitTime, 100*time.Millisecond)
+	}
+	return config, id
+}
