@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"skillcenter.io/hosting"
@@ -267,11 +268,8 @@ func (w *world) requireApplied(t *testing.T, instanceType string, done []acknowl
 	require.NoError(t, err)
 	mark := now.Labels["mark"]
 	require.Contains(t, marks, mark)
-	lists, err := w.client.CoreV1().Pods(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "skillcenter.io/name=applied-" + instanceType})
-	require.NoError(t, err)
-	require.NotEmpty(t, lists.Items)
-	var template = w.template(t, applied(instanceType, mark))
-	assert.Equal(t, mark, template["MARK"], "the workload has the configuration of the anchor")
+	container := w.template(t, instanceType, "applied-"+instanceType).Spec.Containers[0]
+	assert.Equal(t, mark, variable(container, "MARK"), "the workload has the configuration of the anchor")
 	for _, other := range marks {
 		_, err := w.CreateInstance(t.Context(), applied(instanceType, other))
 		if other == mark {
@@ -282,24 +280,14 @@ func (w *world) requireApplied(t *testing.T, instanceType string, done []acknowl
 	}
 }
 
-// template returns the variables in the workload's template.
-func (w *world) template(t *testing.T, config hosting.CloudHostingConfig) map[string]string {
-	t.Helper()
-	result := map[string]string{}
-	if config.InstanceType == hosting.TypeStatefulSet {
-		o, err := w.client.AppsV1().StatefulSets(w.namespace).Get(t.Context(), config.InstanceName, metav1.GetOptions{})
-		require.NoError(t, err)
-		for _, v := range o.Spec.Template.Spec.Containers[0].Env {
-			result[v.Name] = v.Value
+// variable returns the value of a variable of a container.
+func variable(container corev1.Container, name string) string {
+	for _, v := range container.Env {
+		if v.Name == name {
+			return v.Value
 		}
-		return result
 	}
-	o, err := w.client.AppsV1().Deployments(w.namespace).Get(t.Context(), config.InstanceName, metav1.GetOptions{})
-	require.NoError(t, err)
-	for _, v := range o.Spec.Template.Spec.Containers[0].Env {
-		result[v.Name] = v.Value
-	}
-	return result
+	return ""
 }
 
 // requireNoOrphans waits until everything of ours in the namespace belongs to
