@@ -45,7 +45,7 @@ func (s *snapshot) runCause(now time.Time) cause {
 	if run == nil {
 		return cause{}
 	}
-	why := run.state(now)
+	why := run.judge(run.kind.observe(run.workload), now)
 	if why.reason == "" {
 		return cause{}
 	}

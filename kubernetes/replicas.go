@@ -14,8 +14,9 @@ import (
 	"skillcenter.io/hosting"
 )
 
-// settleTime is how long after a stop the count is looked at again: an
-// autoscaler that had read the old count may write it back.
+// settleTime is how long after a stop the count is looked at again: somebody
+// who had read the old count may write it back. It is longer if the API server
+// is slow, since it is so for the others too.
 const settleTime = 250 * time.Millisecond
 
 // ScaleInstance implements [hosting.CloudHostingProvider].
@@ -131,6 +132,7 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 				// A mark that is there is of a stop that somebody has undone.
 				steps = append(steps, operation{"add", annotationPath(annotationStoppedReplicas), strconv.Itoa(seen.want)})
 			}
+			began := time.Now()
 			if _, err := t.patchTested(ctx, steps...); err != nil {
 				return err
 			}
@@ -138,7 +140,7 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 			if !hasAutoscaler {
 				return nil
 			}
-			if err := sleep(ctx, settleTime); err != nil {
+			if err := sleep(ctx, max(settleTime, 3*time.Since(began))); err != nil {
 				return err
 			}
 		}

@@ -38,9 +38,6 @@ func (s *snapshot) state(now time.Time) state {
 			message: "its " + s.kind.kind + " is missing: create it again with the same configuration, or delete it"}
 	}
 	seen := s.kind.observe(s.workload)
-	if generationOf(s.workload) < record.Desired.Generation {
-		seen.seen, seen.settled, seen.rolledOut = false, false, false
-	}
 	if record.Desired.pending() {
 		return s.pendingState(seen, now)
 	}
