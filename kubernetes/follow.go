@@ -210,6 +210,8 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 		tail = s.tail
 	}
 	follow := s.follow && !r.ended
+	pod, _, _ := s.state.get()
+	s.node = pod.Spec.NodeName
 	s.behind.Store(s.at.at)
 	s.high.Store(s.at.high)
 	opened := time.Now()
