@@ -22,7 +22,6 @@ var notes = map[hosting.Capability]string{
 	hosting.CanMountVolumes:   noteVolumes,
 	hosting.CanEstimateCost:   noteCost,
 	hosting.CanActualCost:     noteCost,
-	hosting.CanWatch:          "watching is not available on this provider yet",
 	hosting.CanApply:          "applying is not available on this provider yet",
 	hosting.CanPlan:           "planning is not available on this provider yet",
 	hosting.CanRollback:       "rolling back is not available on this provider yet",

@@ -53,6 +53,10 @@ type Config struct {
 	// no limit: the API server's own priority and fairness does better.
 	QPS   float32
 	Burst int
+
+	// Cache lets reads of instances be answered from memory while
+	// [Provider.Run] runs, at the price of some kilobytes for each instance.
+	Cache bool
 }
 
 // Region is a namespace of a cluster.

@@ -7,7 +7,8 @@
 // what the instance should be, so that any process can finish, repair or
 // delete it. Deleting the anchor deletes everything.
 //
-// Reads are live. Nothing runs in the background.
+// Reads are live, unless Config.Cache is set and Run runs. Nothing runs in the
+// background but Run, and the watches of WatchInstances while it is ranged over.
 package kubernetes
 
 import (
@@ -25,12 +26,14 @@ const ProviderType = "kubernetes"
 type Provider struct {
 	config  Config
 	regions map[string]*region
+	mirrors mirrors
 }
 
 var (
 	_ hosting.CloudHostingProvider = (*Provider)(nil)
 	_ hosting.CapabilityReporter   = (*Provider)(nil)
 	_ hosting.JobRunner            = (*Provider)(nil)
+	_ hosting.InstanceWatcher      = (*Provider)(nil)
 )
 
 // New returns a Provider for the configuration. It asks each cluster for its

@@ -22,6 +22,8 @@ type region struct {
 	// configured tells that somebody asked for this region by name. One of
 	// the protocol's regions that is not there is simply empty.
 	configured bool
+	// own is what this provider has written here.
+	own ownWrites
 }
 
 // minimumVersion is the oldest Kubernetes that has all that is used: jobs

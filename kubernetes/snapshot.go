@@ -32,6 +32,34 @@ type snapshot struct {
 	warnings []corev1.Event
 }
 
+// instanceKey is what tells the objects of an instance: all carry it as labels.
+type instanceKey struct{ name, instanceType string }
+
+func keyOf(o object) instanceKey {
+	return instanceKey{o.GetLabels()[labelName], o.GetLabels()[labelType]}
+}
+
+func (at *region) id(key instanceKey) string {
+	return hosting.ID{Region: at.name, Type: key.instanceType, Name: key.name}.String()
+}
+
+// newSnapshot begins a snapshot with the anchor.
+func newSnapshot(at *region, key instanceKey, a *anchor) *snapshot {
+	return &snapshot{target: target{region: at, kind: kinds[key.instanceType], id: at.id(key), name: key.name}, anchor: a}
+}
+
+// takes tells whether an object that was found by its labels is the instance's
+// part of that kind.
+func (s *snapshot) takes(o object) bool {
+	return o.GetName() == s.name && keyOf(o) == instanceKey{s.name, s.kind.instanceType} && s.anchor.owns(o)
+}
+
+// complete works out what follows from the parts, once all are there.
+func (s *snapshot) complete() {
+	s.keepOwnPods()
+	s.nodeAddress = s.anyNodeAddress()
+}
+
 // eventGrace is how long a workload may be not ready before its events are
 // consulted: most are ready by then, and the events cost a request.
 const eventGrace = 5 * time.Second
