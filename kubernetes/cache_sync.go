@@ -107,7 +107,7 @@ func (s *store) watch(ctx context.Context, options metav1.ListOptions) (watch.In
 				s.begin(true)
 			}
 			s.watching()
-			return result, nil
+			return newSteadyWatch(result), nil
 		}
 		s.failed(ctx, err)
 		if ctx.Err() != nil || isDefiniteRefusal(err) {
