@@ -49,7 +49,7 @@ func (s *logSource) run(ctx context.Context) error {
 		if !again {
 			return err
 		}
-		switch pause := backoff(max(tries.failures, tries.misses, s.quiet)); {
+		switch pause := pauseAfter(max(tries.failures, tries.misses, s.quiet)); {
 		case tries.misses > 0:
 			_ = sleep(ctx, pause)
 		case out.err != nil, !next.run.ended && !out.cut:
@@ -111,7 +111,7 @@ func (s *logSource) refresh(ctx context.Context, tries *reading) error {
 		return s.describe(err)
 	}
 	tries.failures++
-	_ = sleep(ctx, backoff(tries.failures))
+	_ = sleep(ctx, pauseAfter(tries.failures))
 	return nil
 }
 

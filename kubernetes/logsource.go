@@ -81,10 +81,10 @@ type logSource struct {
 }
 
 func newLogSource(q *logQuery, pod *corev1.Pod, container string, state *podState) *logSource {
-	return &logSource{logQuery: q, key: keyOf(pod, container), state: state, meter: newLagMeter()}
+	return &logSource{logQuery: q, key: sourceKeyOf(pod, container), state: state, meter: newLagMeter()}
 }
 
-func keyOf(pod *corev1.Pod, container string) sourceKey {
+func sourceKeyOf(pod *corev1.Pod, container string) sourceKey {
 	return sourceKey{pod: pod.Name, container: container, uid: sumOf(string(pod.UID))}
 }
 

@@ -85,9 +85,12 @@ func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replica
 		ObjectMeta: metav1.ObjectMeta{Name: t.name, Namespace: t.region.namespace, ResourceVersion: workload.GetResourceVersion()},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: int32(replicas)},
 	}
-	return operation, t.kind.rest(t.client).Put().Namespace(t.namespace).Resource(t.kind.plural).Name(t.name).SubResource("scale").
+	var scaled autoscalingv1.Scale
+	err = t.kind.rest(t.client).Put().Namespace(t.namespace).Resource(t.kind.plural).Name(t.name).SubResource("scale").
 		VersionedParams(&metav1.UpdateOptions{FieldManager: operationsManager}, scheme.ParameterCodec).
-		Body(scale).Do(ctx).Error()
+		Body(scale).Do(ctx).Into(&scaled)
+	t.kind.wrote(t.region, &scaled, err)
+	return operation, err
 }
 
 // remember changes how many replicas a stopped workload starts with. It waits
