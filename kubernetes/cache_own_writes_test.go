@@ -89,7 +89,7 @@ func TestADeletedInstanceIsNotSeenAgain(t *testing.T) {
 	w.mustCreate(t, simple("other", hosting.TypeCronJob))
 	p, tap := w.cachedProvider(t)
 	requireInSync(t, p, tap)
-	f := follow(t, p)
+	f := watchAll(t, p)
 	ctx := t.Context()
 	var last hosting.CloudInstance
 	for range 10 {

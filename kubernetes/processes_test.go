@@ -70,7 +70,7 @@ func applied(instanceType, mark string) hosting.CloudHostingConfig {
 	return config
 }
 
-func idOf(config hosting.CloudHostingConfig) string {
+func instanceID(config hosting.CloudHostingConfig) string {
 	return hosting.ID{Region: "default", Type: config.InstanceType, Name: config.InstanceName}.String()
 }
 
@@ -93,7 +93,7 @@ func operate(number string) int {
 	}
 	for end, n := time.Now().Add(processTime), 1; n <= processRounds || time.Now().Before(end); n++ {
 		for _, instanceType := range steadyTypes {
-			o.changeSteady(ctx, idOf(steady(instanceType)), n)
+			o.changeSteady(ctx, instanceID(steady(instanceType)), n)
 			o.apply(ctx, instanceType, n)
 		}
 		o.changeVolatile(ctx, volatileTypes[rand.N(len(volatileTypes))])
@@ -151,7 +151,7 @@ func (o *operator) apply(ctx context.Context, instanceType string, n int) {
 	mark := fmt.Sprintf("%s-%d", o.number, n)
 	config := applied(instanceType, mark)
 	if _, err := hosting.ApplyInstance(ctx, o.p, config); o.check("apply", err) {
-		o.done.Applied[idOf(config)] = mark
+		o.done.Applied[instanceID(config)] = mark
 	}
 }
 
@@ -159,7 +159,7 @@ func (o *operator) apply(ctx context.Context, instanceType string, n int) {
 func (o *operator) changeVolatile(ctx context.Context, instanceType string) {
 	config := everything("volatile-"+instanceType, instanceType)
 	config.Scaling = nil
-	id := idOf(config)
+	id := instanceID(config)
 	gone := []hosting.Reason{hosting.NotFound, hosting.Conflict}
 	switch rand.N(8) {
 	case 0, 1, 2:
@@ -226,7 +226,7 @@ func (w *world) operateInProcess(t *testing.T, number int) (result acknowledged)
 // last, and that it still is when its workload was lost and made again.
 func (w *world) requireAcknowledged(t *testing.T, config hosting.CloudHostingConfig, done []acknowledged) {
 	t.Helper()
-	id := idOf(config)
+	id := instanceID(config)
 	require.Contains(t, done[0].CPU, id)
 	require.Contains(t, done[1].Memory, id)
 	look := func(when string) {
@@ -266,7 +266,7 @@ func (w *world) loseWorkload(t *testing.T, config hosting.CloudHostingConfig) {
 // one that its process was told last.
 func (w *world) requireApplied(t *testing.T, instanceType string, done []acknowledged) {
 	t.Helper()
-	id := idOf(applied(instanceType, ""))
+	id := instanceID(applied(instanceType, ""))
 	marks := []string{done[0].Applied[id], done[1].Applied[id]}
 	now, err := w.GetInstance(t.Context(), id)
 	require.NoError(t, err)

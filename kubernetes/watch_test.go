@@ -17,8 +17,8 @@ import (
 	"skillcenter.io/hosting/kubernetes"
 )
 
-// follower ranges over a watch in the background and keeps what it was told.
-type follower struct {
+// watching ranges over a watch in the background and keeps what it was told.
+type watching struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -28,10 +28,10 @@ type follower struct {
 	newest map[string]hosting.InstanceChange
 }
 
-func follow(t testing.TB, p hosting.CloudHostingProvider) *follower {
+func watchAll(t testing.TB, p hosting.CloudHostingProvider) *watching {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{cancel: cancel, done: make(chan struct{}), newest: map[string]hosting.InstanceChange{}}
+	f := &watching{cancel: cancel, done: make(chan struct{}), newest: map[string]hosting.InstanceChange{}}
 	go func() {
 		defer close(f.done)
 		for change, err := range hosting.WatchInstances(ctx, p) {
@@ -49,7 +49,7 @@ func follow(t testing.TB, p hosting.CloudHostingProvider) *follower {
 }
 
 // stop ends the watch and waits for it.
-func (f *follower) stop(t testing.TB) {
+func (f *watching) stop(t testing.TB) {
 	t.Helper()
 	f.cancel()
 	select {
@@ -59,7 +59,7 @@ func (f *follower) stop(t testing.TB) {
 	}
 }
 
-func (f *follower) told() []hosting.InstanceChange {
+func (f *watching) told() []hosting.InstanceChange {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]hosting.InstanceChange(nil), f.all...)
@@ -67,7 +67,7 @@ func (f *follower) told() []hosting.InstanceChange {
 
 // requireTold waits until the newest that was told of an instance satisfies
 // the condition.
-func (f *follower) requireTold(t testing.TB, id, what string, condition func(hosting.InstanceChange) bool) {
+func (f *watching) requireTold(t testing.TB, id, what string, condition func(hosting.InstanceChange) bool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		f.mu.Lock()
@@ -77,19 +77,19 @@ func (f *follower) requireTold(t testing.TB, id, what string, condition func(hos
 	}, waitTime, 10*time.Millisecond, "%s is never told of %q", id, what)
 }
 
-func (f *follower) requireStatus(t testing.TB, id string, status hosting.Status) {
+func (f *watching) requireStatus(t testing.TB, id string, status hosting.Status) {
 	t.Helper()
 	f.requireTold(t, id, string(status), func(c hosting.InstanceChange) bool {
 		return c.Type == hosting.ChangeState && c.Instance.Status == status
 	})
 }
 
-func (f *follower) requireDeleted(t testing.TB, id string) {
+func (f *watching) requireDeleted(t testing.TB, id string) {
 	t.Helper()
 	f.requireTold(t, id, "deleted", func(c hosting.InstanceChange) bool { return c.Type == hosting.ChangeDeleted })
 }
 
-func (f *follower) requireSynced(t testing.TB) {
+func (f *watching) requireSynced(t testing.TB) {
 	t.Helper()
 	f.requireTold(t, "", "synced", func(c hosting.InstanceChange) bool { return c.Type == hosting.ChangeSynced })
 }
@@ -115,7 +115,7 @@ func TestAWatchTellsWhatIsThereAndThenWhatChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first := w.mustCreate(t, simple("first", hosting.TypeDeployment))
-	f := follow(t, w)
+	f := watchAll(t, w)
 	f.requireSynced(t)
 	told := f.told()
 	require.NotEmpty(t, told)
@@ -129,14 +129,14 @@ func TestAWatchTellsWhatIsThereAndThenWhatChanges(t *testing.T) {
 	f.requireDeleted(t, second.ID)
 
 	synced := 0
-	for i, change := range f.told() {
-		if change.Type == hosting.ChangeSynced {
+	last := map[string]hosting.CloudInstance{}
+	for _, change := range f.told() {
+		switch change.Type {
+		case hosting.ChangeSynced:
 			synced++
-		}
-		for _, earlier := range f.told()[:i] {
-			if earlier.Type == hosting.ChangeState && change.Type == hosting.ChangeState {
-				assert.NotEqual(t, earlier.Instance, change.Instance, "nothing has changed")
-			}
+		case hosting.ChangeState:
+			assert.NotEqual(t, last[change.Instance.ID], change.Instance, "nothing has changed")
+			last[change.Instance.ID] = change.Instance
 		}
 	}
 	assert.Equal(t, 1, synced)
@@ -146,7 +146,7 @@ func TestAWatchTellsOfWhatOnlyTimeChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	web := w.mustCreate(t, simple("web", hosting.TypeDeployment))
-	f := follow(t, w)
+	f := watchAll(t, w)
 	// The control plane has no node: after a grace that is a failure.
 	f.requireStatus(t, web.ID, hosting.StatusFailed)
 }
@@ -155,7 +155,7 @@ func TestASlowWatcherGetsTheNewestStateAndBlocksNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	web := w.mustCreate(t, simple("web", hosting.TypeCronJob))
-	quick := follow(t, w)
+	quick := watchAll(t, w)
 	quick.requireSynced(t)
 	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
 	defer cancel()
@@ -193,7 +193,7 @@ func TestAWatchBridgesInterruptions(t *testing.T) {
 				ids = append(ids, w.mustCreate(t, simple(instance, hosting.TypeCronJob)).ID)
 			}
 			tap := newTap()
-			f := follow(t, w.provider(t, w.cluster.Config(), tap.into))
+			f := watchAll(t, w.provider(t, w.cluster.Config(), tap.into))
 			f.requireSynced(t)
 			require.Len(t, f.told(), len(ids)+1)
 
@@ -235,7 +235,7 @@ func TestAWatchOfAConfiguredRegionThatIsForbiddenEndsWithItsName(t *testing.T) {
 	p := w.provider(t, user, func(c *kubernetes.Config) {
 		c.Regions = append(c.Regions, kubernetes.Region{Name: "secret", Namespace: "default"})
 	})
-	f := follow(t, p)
+	f := watchAll(t, p)
 	select {
 	case <-f.done:
 	case <-time.After(waitTime):
@@ -259,7 +259,7 @@ func TestAWatchTakesProtocolRegionsThatNobodySetUpAsEmpty(t *testing.T) {
 	require.NoError(t, err)
 	created, err := p.CreateInstance(t.Context(), simple("web", hosting.TypeCronJob))
 	require.NoError(t, err)
-	f := follow(t, p)
+	f := watchAll(t, p)
 	f.requireSynced(t)
 	assert.Equal(t, created.ID, f.told()[0].Instance.ID)
 	run(t, p)
@@ -271,9 +271,9 @@ func TestWatchersShareOneSetOfWatches(t *testing.T) {
 	web := w.mustCreate(t, simple("web", hosting.TypeCronJob))
 	tap := newTap()
 	p := w.provider(t, w.cluster.Config(), tap.into)
-	var followers []*follower
+	var followers []*watching
 	for range 10 {
-		followers = append(followers, follow(t, p))
+		followers = append(followers, watchAll(t, p))
 	}
 	for _, f := range followers {
 		f.requireSynced(t)
@@ -294,7 +294,7 @@ func TestWatchersShareOneSetOfWatches(t *testing.T) {
 	assert.Zero(t, tap.openWatches())
 	requireNoGoroutines(t)
 
-	again := follow(t, p)
+	again := watchAll(t, p)
 	again.requireSynced(t)
 	again.stop(t)
 	requireNoGoroutines(t)
