@@ -3,6 +3,7 @@
 # make race      the tests of the library with the race detector
 # make lint      gofmt, go vet on six platforms, staticcheck
 # make bench     what the provider costs beside client-go alone
+# make bench-logs  what following logs loses and how fast it is, beside stern (root, Debian)
 # make cluster   a Kubernetes to play with; make cluster-down removes it
 
 GO ?= go
@@ -31,6 +32,13 @@ E2E ?=
 .PHONY: bench
 bench: cluster-binaries
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./kubernetes
+
+# docs/logs.md explains the table that it prints. It builds stern once, into
+# the user's cache, and takes about five minutes.
+.PHONY: bench-logs
+bench-logs: cluster-binaries
+	$(TESTCLUSTER) check
+	$(GO) test -tags e2e -run '^$$' -bench '^BenchmarkLogsBesideStern$$' -benchtime 1x -v -timeout 30m ./kubernetes
 
 .PHONY: cluster
 cluster:

@@ -85,7 +85,7 @@ func TestListsThatAreAlwaysThereAreNeverNullInJSON(t *testing.T) {
 	for want, value := range map[string]any{
 		`{"changes":[],"restarts":false,"detaches":false}`: hosting.InstancePlan{},
 		`{"skillId":"","skillName":"","skillType":"","compatibilityScore":0,"recommendation":"","checks":[],"issues":[],"suggestions":[]}`: &hosting.HostingCompatibility{},
-		`{"changes":["image"],"restarts":true,"detaches":false}`: hosting.InstancePlan{Changes: []string{"image"}, Restarts: true},
+		`{"changes":["image"],"restarts":true,"detaches":false}`:                                                                           hosting.InstancePlan{Changes: []string{"image"}, Restarts: true},
 	} {
 		data, err := json.Marshal(value)
 		require.NoError(t, err)

@@ -21,7 +21,6 @@ var notes = map[hosting.Capability]string{
 	hosting.CanMountVolumes:   noteVolumes,
 	hosting.CanEstimateCost:   noteCost,
 	hosting.CanActualCost:     noteCost,
-	hosting.CanWatch:          "watching is not available on this provider yet",
 	hosting.CanRunNow:         "only a cronjob has runs",
 }
 

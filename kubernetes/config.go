@@ -70,6 +70,10 @@ type Config struct {
 	// take turns of some seconds. While one is followed, it may open another
 	// connection for a moment to look whether it has got everything.
 	LogStreams int
+
+	// Cache lets reads of instances be answered from memory while
+	// [Provider.Run] runs, at the price of some kilobytes for each instance.
+	Cache bool
 }
 
 // Region is a namespace of a cluster. Regions are independent: one whose

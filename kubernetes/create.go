@@ -44,11 +44,14 @@ func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHosti
 		// Everything was made just now: the answers of the API server say it all.
 		return p.instance(c.snapshot()), nil
 	}
-	instance, err := p.GetInstance(ctx, t.id)
+	s, err := p.read(ctx, hosting.CreateFailed, t)
+	if err == nil {
+		return p.instance(s), nil
+	}
 	if hosting.CodeOf(err) == hosting.InstanceNotFound {
 		err = p.conflict(hosting.CreateFailed, t.id, "the instance was deleted by another call at this moment")
 	}
-	return instance, recode(err, hosting.CreateFailed)
+	return hosting.CloudInstance{}, err
 }
 
 // begin completes the record of an instance that is to be created. The names of

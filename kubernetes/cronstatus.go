@@ -45,7 +45,7 @@ func (s *snapshot) runCause(now time.Time) cause {
 	if run == nil {
 		return cause{}
 	}
-	why := run.state(now)
+	why := run.judge(run.kind.observe(run.workload), now)
 	if why.reason == "" {
 		return cause{}
 	}
@@ -55,10 +55,16 @@ func (s *snapshot) runCause(now time.Time) cause {
 // overdue tells that the schedule of a cronjob was due and that nothing came of
 // it. A run that is active keeps others from starting.
 func (s *snapshot) overdue(now time.Time) bool {
+	at := s.overdueAt()
+	return !at.IsZero() && !now.Before(at)
+}
+
+// overdueAt is when that is so, unless a run starts; zero if it never is.
+func (s *snapshot) overdueAt() time.Time {
 	cronJob := s.workload.(*batchv1.CronJob)
 	schedule, err := cron.Parse(cronJob.Spec.Schedule)
 	if err != nil || len(cronJob.Status.Active) > 0 {
-		return false
+		return time.Time{}
 	}
 	since := cronJob.CreationTimestamp.Time
 	if last := cronJob.Status.LastScheduleTime; last != nil {
@@ -68,7 +74,10 @@ func (s *snapshot) overdue(now time.Time) bool {
 		since = changed // it may have been stopped before
 	}
 	due := schedule.Next(since.UTC())
-	return !due.IsZero() && now.Sub(due) >= eventGrace
+	if due.IsZero() {
+		return due
+	}
+	return due.Add(eventGrace)
 }
 
 // keepOwnRuns drops the runs of an earlier cronjob of the same name.

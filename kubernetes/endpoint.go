@@ -20,7 +20,7 @@ func (p *Provider) GetServiceEndpoint(ctx context.Context, instanceID string) (h
 	if err != nil {
 		return hosting.ServiceEndpoint{}, err
 	}
-	s, err := p.read(ctx, hosting.EndpointFailed, t)
+	s, err := p.look(ctx, hosting.EndpointFailed, t)
 	if err != nil {
 		return hosting.ServiceEndpoint{}, err
 	}

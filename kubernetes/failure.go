@@ -100,9 +100,22 @@ func (s *snapshot) slowStart(pod *corev1.Pod, now time.Time) cause {
 		}
 	}
 	if now.Sub(s.began(pod)) > s.progressDeadline() {
-		return cause{reasonNotReady, "its phase is " + string(pod.Status.Phase), true}
+		return cause{reasonNotReady, progress(pod), true}
 	}
 	return cause{}
+}
+
+// progress tells how far a pod has come.
+func progress(pod *corev1.Pod) string {
+	for _, c := range pod.Status.ContainerStatuses {
+		if w := c.State.Waiting; w != nil {
+			return join("its container waits, "+w.Reason, w.Message)
+		}
+	}
+	if c := podCondition(pod, corev1.PodScheduled); c == nil || c.Status != corev1.ConditionTrue {
+		return "it has no node yet"
+	}
+	return "it is " + string(pod.Status.Phase) + " on node " + pod.Spec.NodeName
 }
 
 // began is since when a pod may be expected to become ready.

@@ -16,7 +16,7 @@ func (p *Provider) HealthCheck(ctx context.Context, instanceID string) (hosting.
 	if err != nil {
 		return hosting.Health{}, err
 	}
-	s, err := p.read(ctx, hosting.HealthFailed, t)
+	s, err := p.look(ctx, hosting.HealthFailed, t)
 	if err != nil {
 		return hosting.Health{}, err
 	}

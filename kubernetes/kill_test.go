@@ -27,6 +27,7 @@ const (
 	envKubeconfig = "HOSTING_TEST_KUBECONFIG"
 	envNamespace  = "HOSTING_TEST_NAMESPACE"
 	envConfig     = "HOSTING_TEST_CONFIG"
+	envApply      = "HOSTING_TEST_APPLY" // if set, the configuration is applied
 )
 
 func TestMain(m *testing.M) {
@@ -81,7 +82,11 @@ func createAndDie(after string) int {
 	if err != nil {
 		panic(err)
 	}
-	if _, err := p.CreateInstance(context.Background(), config); err != nil {
+	call := p.CreateInstance
+	if os.Getenv(envApply) != "" {
+		call = p.ApplyInstance
+	}
+	if _, err := call(context.Background(), config); err != nil {
 		panic(err)
 	}
 	return 0
@@ -132,14 +137,14 @@ func TestCreateKilledAfterAnyWriteIsCompletedByAnotherProcess(t *testing.T) {
 	}
 }
 
-func (w *world) createInProcessThatDies(t *testing.T, config hosting.CloudHostingConfig, after int) {
+func (w *world) createInProcessThatDies(t *testing.T, config hosting.CloudHostingConfig, after int, extra ...string) {
 	t.Helper()
 	data, err := json.Marshal(config)
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
 	command := exec.CommandContext(t.Context(), self)
-	command.Env = append(os.Environ(),
+	command.Env = append(append(os.Environ(), extra...),
 		envKillAfter+"="+strconv.Itoa(after), envKubeconfig+"="+w.cluster.Kubeconfig,
 		envNamespace+"="+w.namespace, envConfig+"="+string(data))
 	output, err := command.CombinedOutput()

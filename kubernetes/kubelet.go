@@ -52,9 +52,9 @@ type KubeletMetrics struct {
 const defaultKubeletPort = 10250
 
 const (
-	// summaryKept is how long an answer of a kubelet is used again. It measures
-	// every ten seconds or so.
-	summaryKept = 3 * time.Second
+	// summaryKept is how long an answer of a kubelet is used again, and one that
+	// does not answer is left alone. It measures every ten seconds or so.
+	summaryKept = 5 * time.Second
 	// kubeletPatience is how long one kubelet may take.
 	kubeletPatience = 5 * time.Second
 	// kubeletRequests is how many kubelets of a cluster are asked at once.
@@ -135,10 +135,14 @@ func (k *kubelets) read(ctx context.Context, running []*corev1.Pod) nodeSummary 
 	for address := range addresses {
 		group.Go(func() error {
 			found, err := k.node(address).get(ctx, summaryKept, func(ctx context.Context) (nodeSummary, error) {
-				return k.fetch(ctx, address)
+				found, err := k.fetch(ctx, address)
+				if err != nil && ctx.Err() == nil {
+					return nil, nil // all that this node tells, for now
+				}
+				return found, err
 			})
 			if err != nil {
-				return nil // its pods are missing, which is what this node can tell
+				return nil // the caller has given up, which it notices itself
 			}
 			mu.Lock()
 			defer mu.Unlock()

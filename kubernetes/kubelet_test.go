@@ -1,3 +1,5 @@
+//go:build linux
+
 package kubernetes
 
 import (
@@ -193,6 +195,9 @@ func TestAKubeletThatFailsMakesItsFiguresUnavailable(t *testing.T) {
 		assert.Equal(t, allKubeletFields, sorted(measure(t, k, pod).Unavailable), name)
 	}
 	nodes["127.0.0.1"].says(podJSON("a", 0, 1, 1, 1))
+	asked := nodes["127.0.0.1"].requests.Load()
+	assert.Empty(t, k.read(t.Context(), []*corev1.Pod{pod}), "it is left alone for some seconds")
+	assert.Equal(t, asked, nodes["127.0.0.1"].requests.Load())
 	assert.NotContains(t, measure(t, k, pod).Unavailable, "diskUsage", "it heals")
 }
 

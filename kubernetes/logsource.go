@@ -59,7 +59,7 @@ type logQuery struct {
 type logSource struct {
 	*logQuery
 	key   sourceKey
-	node  string
+	node  string // known once the pod is scheduled
 	state *podState
 
 	at     tracker
@@ -81,10 +81,10 @@ type logSource struct {
 }
 
 func newLogSource(q *logQuery, pod *corev1.Pod, container string, state *podState) *logSource {
-	return &logSource{logQuery: q, key: keyOf(pod, container), node: pod.Spec.NodeName, state: state, meter: newLagMeter()}
+	return &logSource{logQuery: q, key: sourceKeyOf(pod, container), state: state, meter: newLagMeter()}
 }
 
-func keyOf(pod *corev1.Pod, container string) sourceKey {
+func sourceKeyOf(pod *corev1.Pod, container string) sourceKey {
 	return sourceKey{pod: pod.Name, container: container, uid: sumOf(string(pod.UID))}
 }
 
@@ -136,10 +136,12 @@ func (s *logSource) readLines(ctx context.Context, body io.Reader, o *overlap, r
 			if err := s.flush(ctx); err != nil {
 				return outcome{fresh: out.fresh, err: err}
 			}
-			s.idleSince.Store(time.Now().UnixNano())
+			waits := time.Now()
+			s.idleSince.Store(waits.UnixNano())
 			_, _ = reader.Peek(1)
 			s.idleSince.Store(0)
 			arrived = time.Now()
+			s.meter.waited(arrived.Sub(waits))
 		}
 		line, err := readLine(reader, &long)
 		if err != nil && (!final || !errors.Is(err, io.EOF)) {
@@ -156,6 +158,7 @@ func (s *logSource) readLines(ctx context.Context, body io.Reader, o *overlap, r
 				out.fresh++
 				s.line(stamp, message, sum, r, opened, arrived)
 			case lineKnown:
+				s.at.resume(o)
 			}
 		}
 		if len(s.batch) >= maxBatch || s.size >= maxBatchBytes {
@@ -203,7 +206,7 @@ func (s *logSource) line(stamp time.Time, message []byte, sum uint32, r run, ope
 // be read for the first time: that takes a while, in which it printed nothing
 // that is still there.
 func (s *logSource) startMissed(r run, first, opened time.Time) bool {
-	const unseen = 2 * time.Second
+	const unseen = 3 * time.Second
 	if !s.caught || r.started == 0 || !s.since.IsZero() {
 		return false
 	}
@@ -284,33 +287,6 @@ func readLine(reader *bufio.Reader, long *[]byte) ([]byte, error) {
 		*long = append(*long, line[:min(len(line), max(0, maxLine-len(*long)))]...)
 	}
 	return *long, err
-}
-
-// lagMeter finds out when a kubelet may have skipped a whole file. It does when
-// a log is rotated twice while it waits for a slow reader. Rotations are at
-// least three seconds apart, so the reader must be seconds late, and the
-// times of two lines seconds apart.
-type lagMeter struct {
-	offset int64 // the least time from when a line was written to when it came: transport, and clocks that differ
-	opened int64 // older lines are not late
-	last   int64 // the time of the last line
-	late   int64 // how late it came
-}
-
-const lagSuspect = int64(2500 * time.Millisecond)
-
-func newLagMeter() lagMeter { return lagMeter{offset: int64(^uint64(0) >> 1)} }
-
-// open begins a connection.
-func (m *lagMeter) open(at time.Time) { m.opened, m.last, m.late = at.UnixNano(), 0, 0 }
-
-// jumped tells that lines may be missing before a line.
-func (m *lagMeter) jumped(at, arrived int64) bool {
-	suspect := m.last != 0 && m.late >= lagSuspect && at-m.last >= lagSuspect
-	m.offset = min(m.offset, arrived-at)
-	m.last = at
-	m.late = arrived - max(at+m.offset, m.opened)
-	return suspect
 }
 
 // describe names the source in an error.

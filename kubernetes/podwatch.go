@@ -106,7 +106,7 @@ func watchPods(ctx context.Context, at *region, selector string, handler podHand
 		default:
 			failures++
 		}
-		if sleep(ctx, backoff(failures)) != nil {
+		if sleep(ctx, pauseAfter(failures)) != nil {
 			return nil
 		}
 	}
@@ -159,7 +159,7 @@ func isFinal(err error) bool {
 	return errors.As(err, &status) && (apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsMethodNotSupported(err))
 }
 
-// backoff is how long to wait after so many failures in a row.
-func backoff(failures int) time.Duration {
+// pauseAfter is how long to wait after so many failures in a row.
+func pauseAfter(failures int) time.Duration {
 	return jitter(min(100*time.Millisecond<<min(failures, 10), 5*time.Second))
 }

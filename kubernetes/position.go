@@ -38,6 +38,14 @@ func (t *tracker) advance(at int64, sum uint32) {
 	}
 }
 
+// resume takes over what a log that is read again has told of the lines of the
+// same time as the last one.
+func (t *tracker) resume(o *overlap) {
+	if o.done && t.at == o.seen.at && t.at != 0 {
+		t.same = append(t.same[:0], o.seen.same...)
+	}
+}
+
 // overlap compares a log that is read again with what was read before. The
 // last line must come again: whatever follows it in the log is new, even if
 // clocks make it look older, and if it does not come, lines may be missing.

@@ -7,7 +7,8 @@
 // what the instance should be, so that any process can finish, repair or
 // delete it. Deleting the anchor deletes everything.
 //
-// Reads are live. Nothing runs in the background.
+// Reads are live, unless Config.Cache is set and Run runs. Nothing runs in the
+// background but Run, and the watches of WatchInstances while it is ranged over.
 package kubernetes
 
 import (
@@ -26,6 +27,7 @@ type Provider struct {
 	config   Config
 	regions  map[string]*region
 	logSlots *logSlots
+	mirrors  mirrors
 }
 
 var (
@@ -35,6 +37,7 @@ var (
 	_ hosting.InstanceApplier      = (*Provider)(nil)
 	_ hosting.InstancePlanner      = (*Provider)(nil)
 	_ hosting.Rollbacker           = (*Provider)(nil)
+	_ hosting.InstanceWatcher      = (*Provider)(nil)
 )
 
 // New returns a Provider for the configuration. It reads kubeconfigs and the

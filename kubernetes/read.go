@@ -27,7 +27,7 @@ func (p *Provider) GetInstance(ctx context.Context, instanceID string) (hosting.
 	if err != nil {
 		return hosting.CloudInstance{}, err
 	}
-	s, err := p.read(ctx, hosting.GetFailed, t)
+	s, err := p.look(ctx, hosting.GetFailed, t)
 	if err != nil {
 		return hosting.CloudInstance{}, err
 	}
@@ -89,6 +89,9 @@ type regionLists struct {
 }
 
 func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudInstance, error) {
+	if found, err, ok := p.listCached(ctx, at); ok {
+		return found, err
+	}
 	selector := p.ours().String()
 	var l regionLists
 	err := configMaps.list(ctx, at, selector, &l.anchors)
@@ -146,9 +149,7 @@ func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudI
 // assemble sorts what was listed into snapshots. An anchor that cannot be read
 // is left out, with an error.
 func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
-	type key struct{ name, instanceType string }
-	keyOf := func(o object) key { return key{o.GetLabels()[labelName], o.GetLabels()[labelType]} }
-	snapshots := map[key]*snapshot{}
+	snapshots := map[instanceKey]*snapshot{}
 	var result []*snapshot
 	var failures error
 	for i := range l.anchors.Items {
@@ -157,24 +158,23 @@ func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
 		if kinds[k.instanceType] == nil || found.Name != anchorName(k.name) {
 			continue // some other ConfigMap of ours
 		}
-		id := hosting.ID{Region: at.name, Type: k.instanceType, Name: k.name}
 		a, err := decode(found)
 		if err != nil {
-			failures = errors.Join(failures, p.broken(hosting.ListFailed, id.String(), err))
+			failures = errors.Join(failures, p.broken(hosting.ListFailed, at.id(k), err))
 			continue
 		}
-		s := &snapshot{target: target{region: at, kind: kinds[k.instanceType], id: id.String(), name: k.name}, anchor: a}
+		s := newSnapshot(at, k, a)
 		snapshots[k] = s
 		result = append(result, s)
 	}
-	owned := func(o object, name string) *snapshot {
-		if s := snapshots[keyOf(o)]; s != nil && o.GetName() == name && s.anchor.owns(o) {
+	owned := func(o object) *snapshot {
+		if s := snapshots[keyOf(o)]; s != nil && s.takes(o) {
 			return s
 		}
 		return nil
 	}
 	addWorkload := func(instanceType string, o object) {
-		if s := owned(o, o.GetLabels()[labelName]); s != nil && s.kind.instanceType == instanceType {
+		if s := owned(o); s != nil && s.kind.instanceType == instanceType {
 			s.workload = o
 		}
 	}
@@ -198,13 +198,13 @@ func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
 	}
 	for i := range l.services.Items {
 		o := &l.services.Items[i]
-		if s := owned(o, o.Labels[labelName]); s != nil {
+		if s := owned(o); s != nil {
 			s.service = o
 		}
 	}
 	for i := range l.ingresses.Items {
 		o := &l.ingresses.Items[i]
-		if s := owned(o, o.Labels[labelName]); s != nil {
+		if s := owned(o); s != nil {
 			s.ingress = o
 		}
 	}
@@ -215,9 +215,7 @@ func (p *Provider) assemble(at *region, l *regionLists) ([]*snapshot, error) {
 		}
 	}
 	for _, s := range result {
-		s.keepOwnPods()
-		s.keepOwnRuns()
-		s.nodeAddress = s.anyNodeAddress()
+		s.complete()
 	}
 	return result, failures
 }

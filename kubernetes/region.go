@@ -23,6 +23,8 @@ type region struct {
 	// configured tells that somebody asked for this region by name. One of
 	// the protocol's regions that is not there is simply empty.
 	configured bool
+	// own is what this provider has written here.
+	own ownWrites
 }
 
 // connect makes the regions. It reads kubeconfigs and the files that they

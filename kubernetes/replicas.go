@@ -14,8 +14,9 @@ import (
 	"skillcenter.io/hosting"
 )
 
-// settleTime is how long after a stop the count is looked at again: an
-// autoscaler that had read the old count may write it back.
+// settleTime is how long after a stop the count is looked at again: somebody
+// who had read the old count may write it back. It is longer if the API server
+// is slow, since it is so for the others too.
 const settleTime = 250 * time.Millisecond
 
 // ScaleInstance implements [hosting.CloudHostingProvider].
@@ -84,9 +85,12 @@ func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replica
 		ObjectMeta: metav1.ObjectMeta{Name: t.name, Namespace: t.region.namespace, ResourceVersion: workload.GetResourceVersion()},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: int32(replicas)},
 	}
-	return operation, t.kind.rest(t.client).Put().Namespace(t.namespace).Resource(t.kind.plural).Name(t.name).SubResource("scale").
+	var scaled autoscalingv1.Scale
+	err = t.kind.rest(t.client).Put().Namespace(t.namespace).Resource(t.kind.plural).Name(t.name).SubResource("scale").
 		VersionedParams(&metav1.UpdateOptions{FieldManager: operationsManager}, scheme.ParameterCodec).
-		Body(scale).Do(ctx).Error()
+		Body(scale).Do(ctx).Into(&scaled)
+	t.kind.wrote(t.region, &scaled, err)
+	return operation, err
 }
 
 // remember changes how many replicas a stopped workload starts with. It waits
@@ -131,6 +135,7 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 				// A mark that is there is of a stop that somebody has undone.
 				steps = append(steps, operation{"add", annotationPath(annotationStoppedReplicas), strconv.Itoa(seen.want)})
 			}
+			began := time.Now()
 			if _, err := t.patchTested(ctx, steps...); err != nil {
 				return err
 			}
@@ -138,7 +143,7 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 			if !hasAutoscaler {
 				return nil
 			}
-			if err := sleep(ctx, settleTime); err != nil {
+			if err := sleep(ctx, max(settleTime, 3*time.Since(began))); err != nil {
 				return err
 			}
 		}

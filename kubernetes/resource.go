@@ -62,6 +62,7 @@ func (r *resource) create(ctx context.Context, at *region, o object, dryRun ...s
 	err := r.rest(at.client).Post().Namespace(at.namespace).Resource(r.plural).
 		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager, DryRun: dryRun}, scheme.ParameterCodec).
 		Body(o).Do(ctx).Into(result)
+	r.wrote(at, result, err)
 	return result, err
 }
 
@@ -71,6 +72,7 @@ func (r *resource) update(ctx context.Context, at *region, o object) (object, er
 	err := r.rest(at.client).Put().Namespace(at.namespace).Resource(r.plural).Name(o.GetName()).
 		VersionedParams(&metav1.UpdateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
 		Body(o).Do(ctx).Into(result)
+	r.wrote(at, result, err)
 	return result, err
 }
 
@@ -84,12 +86,27 @@ func (r *resource) patchWith(ctx context.Context, at *region, name string, kind 
 	err := r.rest(at.client).Patch(kind).Namespace(at.namespace).Resource(r.plural).Name(name).
 		VersionedParams(&options, scheme.ParameterCodec).
 		Body(patch).Do(ctx).Into(result)
+	r.wrote(at, result, err)
 	return result, err
 }
 
+// wrote notes a write that has succeeded, so that reads from memory wait for it.
+func (r *resource) wrote(at *region, result object, err error) {
+	if err == nil {
+		at.own.wrote(r, result.GetResourceVersion())
+	}
+}
+
 func (r *resource) delete(ctx context.Context, at *region, name string, options metav1.DeleteOptions) error {
-	return r.rest(at.client).Delete().Namespace(at.namespace).Resource(r.plural).Name(name).
-		Body(&options).Do(ctx).Error()
+	answer := r.rest(at.client).Delete().Namespace(at.namespace).Resource(r.plural).Name(name).
+		Body(&options).Do(ctx)
+	if err := answer.Error(); err != nil {
+		return err
+	}
+	if o, err := answer.Get(); err == nil {
+		at.own.removed(r, name, o)
+	}
+	return nil
 }
 
 // list reads all objects with the labels into result.

@@ -35,6 +35,35 @@ type snapshot struct {
 	warnings []corev1.Event
 }
 
+// instanceKey is what tells the objects of an instance: all carry it as labels.
+type instanceKey struct{ name, instanceType string }
+
+func keyOf(o object) instanceKey {
+	return instanceKey{o.GetLabels()[labelName], o.GetLabels()[labelType]}
+}
+
+func (at *region) id(key instanceKey) string {
+	return hosting.ID{Region: at.name, Type: key.instanceType, Name: key.name}.String()
+}
+
+// newSnapshot begins a snapshot with the anchor.
+func newSnapshot(at *region, key instanceKey, a *anchor) *snapshot {
+	return &snapshot{target: target{region: at, kind: kinds[key.instanceType], id: at.id(key), name: key.name}, anchor: a}
+}
+
+// takes tells whether an object that was found by its labels is the instance's
+// part of that kind.
+func (s *snapshot) takes(o object) bool {
+	return o.GetName() == s.name && keyOf(o) == instanceKey{s.name, s.kind.instanceType} && s.anchor.owns(o)
+}
+
+// complete works out what follows from the parts, once all are there.
+func (s *snapshot) complete() {
+	s.keepOwnPods()
+	s.keepOwnRuns()
+	s.nodeAddress = s.anyNodeAddress()
+}
+
 // read takes a snapshot of one instance.
 func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snapshot, error) {
 	a, err := p.getAnchor(ctx, code, t)
@@ -86,8 +115,7 @@ func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snap
 	if err := group.Wait(); err != nil {
 		return nil, p.fail(ctx, code, t.id, "reading the instance", err)
 	}
-	s.keepOwnPods()
-	s.keepOwnRuns()
+	s.complete()
 	if s.workload == nil {
 		// It may have been deleted between the two reads.
 		if s.anchor, err = p.getAnchor(ctx, code, t); err != nil {
@@ -103,7 +131,6 @@ func (p *Provider) read(ctx context.Context, code hosting.Code, t target) (*snap
 		}
 		s.takeWarnings(all, now)
 	}
-	s.nodeAddress = s.anyNodeAddress()
 	return s, nil
 }
 

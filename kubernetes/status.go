@@ -38,9 +38,6 @@ func (s *snapshot) state(now time.Time) state {
 			message: "its " + s.kind.kind + " is missing: create it again with the same configuration, or delete it"}
 	}
 	seen := s.kind.observe(s.workload)
-	if generationOf(s.workload) < record.Desired.Generation {
-		seen.seen, seen.settled, seen.rolledOut = false, false, false
-	}
 	if record.Desired.pending() {
 		return s.pendingState(seen, now)
 	}
@@ -51,7 +48,7 @@ func (s *snapshot) state(now time.Time) state {
 // has not been carried out in full: it does not run what it should.
 func (s *snapshot) pendingState(seen observation, now time.Time) state {
 	result := s.judge(seen, now)
-	if result.status != hosting.StatusRunning {
+	if result.status != hosting.StatusRunning && result.status != hosting.StatusUpdating {
 		return result
 	}
 	result.status = hosting.StatusUpdating

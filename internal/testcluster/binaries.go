@@ -49,7 +49,7 @@ func Build(ctx context.Context) (Binaries, error) {
 	if err != nil {
 		return Binaries{}, err
 	}
-	version, err := kubernetesVersion(filepath.Join(source, "binaries", "go.mod"))
+	version, err := requiredVersion(filepath.Join(source, "binaries", "go.mod"), "k8s.io/kubernetes")
 	if err != nil {
 		return Binaries{}, err
 	}
@@ -84,17 +84,16 @@ func versionFlags(version string) string {
 		pkg, version, parts[0], parts[1])
 }
 
-var kubernetesRequirement = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v\d+\.\d+\.\d+)$`)
-
-// kubernetesVersion reads the one place that names the version.
-func kubernetesVersion(gomod string) (string, error) {
+// requiredVersion reads the one place that names the version of a module.
+func requiredVersion(gomod, module string) (string, error) {
 	data, err := os.ReadFile(gomod)
 	if err != nil {
 		return "", err
 	}
-	match := kubernetesRequirement.FindSubmatch(data)
+	requirement := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(module) + ` (v\d+\.\d+\.\d+)$`)
+	match := requirement.FindSubmatch(data)
 	if match == nil {
-		return "", fmt.Errorf("%s requires no k8s.io/kubernetes", gomod)
+		return "", fmt.Errorf("%s requires no %s", gomod, module)
 	}
 	return string(match[1]), nil
 }

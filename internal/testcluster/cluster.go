@@ -29,6 +29,10 @@ type Cluster struct {
 	Kubeconfig string
 	// Dir holds the log of each component, NAME.log.
 	Dir string
+	// PodLogs is where a node keeps the logs of its pods: for each container a
+	// folder NAMESPACE_POD_UID/CONTAINER with the files N.log, N being how often
+	// it was restarted, and those rotated away, N.log.TIME.
+	PodLogs string
 
 	state string // the folder the supervisor works in
 	// lease is the file whose lock keeps the cluster up. The garbage collector
@@ -78,6 +82,7 @@ func newCluster(state string) *Cluster {
 	return &Cluster{
 		Kubeconfig: filepath.Join(state, kubeconfigFile),
 		Dir:        filepath.Join(state, logsDir),
+		PodLogs:    filepath.Join(state, podLogsDir),
 		state:      state,
 	}
 }

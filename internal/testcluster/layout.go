@@ -18,6 +18,7 @@ const (
 const (
 	kubeconfigFile = "admin.kubeconfig"
 	logsDir        = "logs"
+	podLogsDir     = "pods"
 	keepFile       = "keep" // while it exists, the cluster needs no lease
 	pkiDir         = "pki"
 )

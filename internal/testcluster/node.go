@@ -130,7 +130,7 @@ func (s *supervisor) startKubelet(context.Context) error {
 	}
 	config := s.path("kubelet.yaml")
 	content := fmt.Appendf(nil, kubeletConfig, nodeIP, cgroupRoot, "unix://"+containerdSocket(s.state),
-		s.pki("ca.crt"), s.path("pods"), s.path("volume-plugins"))
+		s.pki("ca.crt"), s.path(podLogsDir), s.path("volume-plugins"))
 	if err := os.WriteFile(config, content, 0o600); err != nil {
 		return err
 	}

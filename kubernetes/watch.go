@@ -1,0 +1,135 @@
+package kubernetes
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"skillcenter.io/hosting"
+)
+
+// WatchInstances implements [hosting.InstanceWatcher]. All watchers of a
+// provider share one set of watches, which the first opens and the last
+// closes, unless Run keeps it open. A consumer may take its time, and call the
+// provider meanwhile: of each instance the newest state waits for it, and
+// nobody else does. Interruptions are bridged: what has changed meanwhile is
+// told afterwards. A region that cannot be watched for good, because
+// permissions or credentials are missing, ends the watch with an error that
+// names it. An instance that is deleted and created again may be told of as
+// one change of state.
+func (p *Provider) WatchInstances(ctx context.Context) iter.Seq2[hosting.InstanceChange, error] {
+	return func(yield func(hosting.InstanceChange, error) bool) {
+		if ctx.Err() != nil {
+			return
+		}
+		m := p.hold(ctx)
+		defer p.release(m)
+		w := newWatcher()
+		for _, r := range m.regions {
+			r.meet(w)
+			defer r.leave(w)
+		}
+		synced := false
+		for {
+			all, err := p.joinAll(ctx, m, w)
+			if err != nil {
+				yield(hosting.InstanceChange{}, err)
+				return
+			}
+			for change, ok := w.next(); ok; change, ok = w.next() {
+				if ctx.Err() != nil || !yield(change, nil) {
+					return
+				}
+			}
+			if all && !synced {
+				synced = true
+				if ctx.Err() != nil || !yield(hosting.InstanceChange{Type: hosting.ChangeSynced}, nil) {
+					return
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-w.signal:
+			}
+		}
+	}
+}
+
+// joinAll has the watcher told the views of each region that is in sync. It
+// tells whether that are all regions. The error is that of a region that
+// cannot be watched.
+func (p *Provider) joinAll(ctx context.Context, m *mirror, w *watcher) (bool, error) {
+	all := true
+	for at, r := range m.regions {
+		joined, refusal := r.join(w)
+		if refusal != nil {
+			return false, p.fail(ctx, hosting.ListFailed, "", "region "+at.name, refusal)
+		}
+		all = all && joined
+	}
+	return all, nil
+}
+
+// meet has the watcher woken when the region gets on.
+func (r *regionMirror) meet(w *watcher) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interest[w] = true
+}
+
+// leave ends everything between the region and the watcher.
+func (r *regionMirror) leave(w *watcher) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.interest, w)
+	delete(r.watchers, w)
+}
+
+// join offers the watcher all views, once the region is in sync, and from then
+// on what changes.
+func (r *regionMirror) join(w *watcher) (joined bool, refusal error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if err := r.refusal(now); err != nil {
+		return false, err
+	}
+	if r.watchers[w] {
+		return true, nil
+	}
+	if !r.inSync() {
+		return false, nil
+	}
+	r.refresh(now, viewValidity)
+	for _, v := range r.views {
+		if v.instance != nil {
+			w.offer(v.id, v.instance, false)
+		}
+	}
+	r.watchers[w] = true
+	return true, nil
+}
+
+// publishInterval is how often states that depend on the time are looked at
+// for watchers.
+const publishInterval = time.Second
+
+// publish tells the watchers what changes, until ctx ends.
+func (r *regionMirror) publish(ctx context.Context) {
+	ticker := time.NewTicker(publishInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.work:
+		case <-ticker.C:
+		}
+		r.mu.Lock()
+		if len(r.watchers) > 0 && r.inSync() {
+			r.refresh(time.Now(), publishInterval/2)
+		}
+		r.mu.Unlock()
+	}
+}
