@@ -221,7 +221,8 @@ func (ap *application) removeOldSecrets(ctx context.Context, workload object) er
 	d := ap.anchor.record.Desired
 	seen := ap.t.kind.observe(workload)
 	old := func(s oldSecret) bool { return s.Generation < d.Generation }
-	if len(d.OldSecrets) == 0 || !seen.rolledOut || !seen.settled || seen.scheduled && seen.want > 0 {
+	done := seen.rolledOut && seen.settled && !(seen.scheduled && seen.want > 0) // a run keeps what it began with
+	if len(d.OldSecrets) == 0 || !done && !(seen.stopped && seen.gone) {
 		return nil
 	}
 	for _, s := range d.OldSecrets {

@@ -50,6 +50,26 @@ func ExampleProvider_Check() {
 	fmt.Println(len(instances))
 }
 
+// Render shows what an instance will consist of.
+func ExampleRender() {
+	objects, err := kubernetes.Render(hosting.CloudHostingConfig{
+		InstanceName: "hello",
+		InstanceType: hosting.TypeDeployment,
+		Container:    &hosting.ContainerConfig{Image: "nginx:1.29", Ports: []int{80}},
+	}, kubernetes.DefaultConfig())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, object := range objects {
+		fmt.Println(object.GetObjectKind().GroupVersionKind())
+	}
+	// Output:
+	// /v1, Kind=ConfigMap
+	// /v1, Kind=Service
+	// policy/v1, Kind=PodDisruptionBudget
+	// apps/v1, Kind=Deployment
+}
+
 // This needs a cluster, so it is compiled and not run; examples/kubernetes is
 // a program that does.
 func ExampleNew() {
