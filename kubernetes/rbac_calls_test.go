@@ -93,6 +93,18 @@ func calls() map[string]call {
 			_, err := p.ApplyInstance(ctx, config)
 			return err
 		}
+		plan do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			config.Labels = map[string]string{"team": "green"}
+			_, err := p.PlanInstance(ctx, config)
+			return err
+		}
+		rollback do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
+			if err := apply(ctx, p, config, id); err != nil {
+				return err
+			}
+			_, err := p.RollbackInstance(ctx, id, 0)
+			return err
+		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
@@ -107,7 +119,7 @@ func calls() map[string]call {
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
 		for name, do := range map[string]do{
-			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "delete": remove,
+			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "plan": plan, "rollback": rollback, "delete": remove,
 		} {
 			result[name+" "+on] = call{on: on, do: do}
 		}
@@ -116,7 +128,7 @@ func calls() map[string]call {
 		}
 	}
 	// A running job refuses these; what they patch, others patch too.
-	for _, name := range []string{"resources", "apply", "apply less"} {
+	for _, name := range []string{"resources", "apply", "apply less", "plan", "rollback"} {
 		delete(result, name+" "+hosting.TypeJob)
 	}
 	for _, on := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeJob} {
@@ -153,6 +165,9 @@ func neededBy() map[permission]string {
 		{core, "secrets", "get"}:                            "create again job",
 		{core, "secrets", "patch"}:                          "apply deployment",
 		{core, "secrets", "delete"}:                         "apply less cronjob",
+		{"policy", "poddisruptionbudgets", "create"}:        "create deployment",
+		{"policy", "poddisruptionbudgets", "get"}:           "create again deployment",
+		{"policy", "poddisruptionbudgets", "patch"}:         "apply deployment",
 		{core, "services", "patch"}:                         "apply daemonset",
 		{core, "services", "delete"}:                        "apply less daemonset",
 		{networking, "ingresses", "patch"}:                  "apply cronjob",
@@ -191,13 +206,18 @@ func neededBy() map[permission]string {
 		{autoscaling, "horizontalpodautoscalers", "create"}: "create statefulset",
 		{autoscaling, "horizontalpodautoscalers", "get"}:    "start statefulset",
 		{core, "pods", "list"}:                              "get job",
-		{core, "pods", "get"}:                               "follow",
 		{core, "pods", "watch"}:                             "follow",
 		{core, "pods/log", "get"}:                           "logs",
 		{core, "events", "list"}:                            "events daemonset",
 		{apps, "replicasets", "list"}:                       "events deployment",
 		{metrics, "pods", "list"}:                           "metrics",
 	}
+}
+
+// neededOnNodes are the permissions that only containers which really run show
+// the need of, each with its end-to-end test.
+func neededOnNodes() map[permission]string {
+	return map[permission]string{{"", "pods", "get"}: "TestFollowingRestartsNeedsToGetPods"}
 }
 
 // prepare makes what a call is done to, as an administrator.

@@ -35,6 +35,7 @@ const (
 	accountFile     = "service-account.yaml"
 	namespacedFile  = "namespaced.yaml"
 	clusterWideFile = "cluster-wide.yaml"
+	kubeletFile     = "kubelet-metrics.yaml"
 )
 
 // manifest returns the objects of a shipped file. Fields that do not exist are
