@@ -239,9 +239,10 @@ type NetworkConfig struct {
 }
 
 // ScaleConfig is how many replicas an instance has. It starts with
-// MinReplicas, which for a cronjob is the parallelism of each run. With a
-// target set, an autoscaler keeps the average use of the replicas near it, and
-// between MinReplicas and MaxReplicas; without, MaxReplicas bounds nothing.
+// MinReplicas, which for a cronjob is the parallelism of each run, and which a
+// daemonset cannot have. With a target set, an autoscaler keeps the average use
+// of the replicas near it, and between MinReplicas and MaxReplicas; without,
+// MaxReplicas bounds nothing until ApplyInstance changes the scaling.
 type ScaleConfig struct {
 	MinReplicas int `json:"minReplicas,omitempty"`
 	MaxReplicas int `json:"maxReplicas,omitempty"`

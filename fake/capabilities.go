@@ -33,7 +33,6 @@ func capabilitiesOf(instanceType string) hosting.CapabilitySet {
 			set[capability] = hosting.Support{Note: note}
 		}
 	}
-	deny("not simulated", hosting.CanWatch, hosting.CanApply, hosting.CanPlan, hosting.CanRollback)
 	if instanceType != hosting.TypeCronJob {
 		deny("only cronjobs have runs", hosting.CanRunNow)
 	}
@@ -48,6 +47,8 @@ func capabilitiesOf(instanceType string) hosting.CapabilitySet {
 		deny("RunNow starts a run", hosting.CanRestart)
 	case hosting.TypeJob:
 		set[hosting.CanUpdateResources] = hosting.Support{Supported: true, Note: "while it is stopped"}
+		fixed := hosting.Support{Supported: true, Note: "its container, env and secretEnv cannot change"}
+		set[hosting.CanApply], set[hosting.CanRollback] = fixed, fixed
 	}
 	set[hosting.CanHealthCheck] = hosting.Support{Supported: true, Note: "checks succeed as soon as a replica runs"}
 	set[hosting.CanEndpoint] = hosting.Support{Supported: true, Note: "nothing listens there"}

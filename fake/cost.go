@@ -37,20 +37,29 @@ func (p *Provider) EstimateCost(ctx context.Context, config hosting.CloudHosting
 		if err != nil {
 			return hosting.CostEstimate{}, err
 		}
-		volumes, err := p.volumesOf(r)
-		if err != nil {
-			return hosting.CostEstimate{}, err
+		volumes, refusal := p.volumesOf(r)
+		if refusal != nil {
+			return hosting.CostEstimate{}, refusal
 		}
-		u := usage{loadBalancers: loadBalancers(r.config)}
-		for _, volume := range volumes {
-			u.storage += float64(volume.Size)
-		}
-		u.add(usageOf(fillResources(r.config.Resources)), float64(max(p.initialReplicas(r.config), 1)))
-		breakdown := p.rates.price(u.times(float64(msPerHour)))
-		hourly := total(breakdown)
-		return hosting.CostEstimate{Currency: p.rates.Currency, HourlyCost: hourly, DailyCost: hourly * hoursPerDay,
-			MonthlyCost: hourly * hoursPerMonth, Breakdown: breakdown}, nil
+		return p.estimate(r.config, volumes, p.initialReplicas(r.config)), nil
 	})
+}
+
+// estimate returns what replicas that run all the time cost; of a cronjob, one
+// run.
+func (p *Provider) estimate(config hosting.CloudHostingConfig, volumes []*hosting.Volume, replicas int) hosting.CostEstimate {
+	u := usage{loadBalancers: loadBalancers(config)}
+	for _, volume := range volumes {
+		u.storage += float64(volume.Size)
+	}
+	if config.InstanceType == hosting.TypeCronJob {
+		replicas = minReplicas(config)
+	}
+	u.add(usageOf(fillResources(config.Resources)), float64(replicas))
+	breakdown := p.rates.price(u.times(float64(msPerHour)))
+	hourly := total(breakdown)
+	return hosting.CostEstimate{Currency: p.rates.Currency, HourlyCost: hourly, DailyCost: hourly * hoursPerDay,
+		MonthlyCost: hourly * hoursPerMonth, Breakdown: breakdown}
 }
 
 // GetActualCost returns what was paid for from start to end: the requests of

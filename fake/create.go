@@ -11,19 +11,15 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/configs"
-	"skillcenter.io/hosting/internal/cron"
 )
 
 // CreateInstance creates an instance. It returns at once, with status
 // creating; the replicas start as their [Workload] says.
 func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
 	o := operation{method: "CreateInstance", code: hosting.CreateFailed, name: config.InstanceName}
-	r, err := p.admit(config)
-	var workload Workload
+	r, workload, err := p.prepare(config)
 	if err == nil {
 		o.id = r.id().String()
-		// Here and not below, since the caller's function may take its time.
-		workload = p.workloads(r.copy()).withDefaults(config.InstanceType)
 	}
 	return call(ctx, p, o, func(now time.Time) (hosting.CloudInstance, error) {
 		if err != nil {
@@ -37,6 +33,16 @@ func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHosti
 	})
 }
 
+// prepare checks a configuration by itself, and asks how its containers
+// behave. The lock is not held, since the caller's function may take its time.
+func (p *Provider) prepare(config hosting.CloudHostingConfig) (request, Workload, error) {
+	r, err := p.admit(config)
+	if err != nil {
+		return request{}, Workload{}, err
+	}
+	return r, p.workloads(r.copy()).withDefaults(r.config), nil
+}
+
 // request is what a caller asked for, in the form in which requests are
 // compared: the region and nothing else is filled in. It is never changed.
 type request struct {
@@ -47,6 +53,8 @@ type request struct {
 func (r request) id() hosting.ID {
 	return hosting.ID{Region: r.config.Region, Type: r.config.InstanceType, Name: r.config.InstanceName}
 }
+
+func (r request) place() place { return place{r.config.Region, r.config.InstanceName} }
 
 // copy returns the configuration for somebody who may change it.
 func (r request) copy() hosting.CloudHostingConfig {
@@ -78,6 +86,10 @@ func (p *Provider) admit(config hosting.CloudHostingConfig) (request, error) {
 	}
 	if !slices.Contains(p.types, config.InstanceType) {
 		return request{}, notAllowed("instanceType", config.InstanceType, p.types)
+	}
+	if s := config.Scaling; s != nil && s.MinReplicas != 0 && config.InstanceType == hosting.TypeDaemonSet {
+		return request{}, fail(hosting.Unsupported, "%w", hosting.FieldErrors{{Field: "scaling.minReplicas", Value: s.MinReplicas,
+			Allowed: "none: a daemonset has one replica on each node"}})
 	}
 	if hasTarget(config.Scaling) && !autoscales(config.InstanceType) {
 		return request{}, fail(hosting.Unsupported, "scaling.targetCPUUtilization and targetMemoryUtilization: a %s cannot be autoscaled", config.InstanceType)
@@ -118,8 +130,7 @@ func notAllowed(field, value string, allowed []string) error {
 
 func (p *Provider) create(r request, workload Workload, now time.Time) (*instance, error) {
 	config, id := r.config, r.id()
-	at := place{id.Region, id.Name}
-	if existing := p.instances[at]; existing != nil {
+	if existing := p.instances[r.place()]; existing != nil {
 		if existing.terminating() {
 			return nil, fail(hosting.Conflict, "instance %s is being deleted", existing.key)
 		}
@@ -136,27 +147,22 @@ func (p *Provider) create(r request, workload Workload, now time.Time) (*instanc
 	in := &instance{
 		provider: p, uid: p.uids, id: id, key: id.String(), config: config, request: r, workload: workload,
 		resources: fillResources(config.Resources), desired: replicas,
-		created: now, updated: now, activity: hosting.StatusCreating, changed: make(chan struct{}),
+		created: now, updated: now, activity: hosting.StatusCreating, changed: make(chan struct{}), workloads: map[int]Workload{},
 	}
-	if config.InstanceType == hosting.TypeCronJob {
-		schedule, err := cron.Parse(config.Schedule)
-		if err != nil {
-			return nil, fail(hosting.InvalidArgument, "schedule: %w", err)
+	if in.isCronJob() {
+		if err := in.setSchedule(now); err != nil {
+			return nil, err
 		}
-		in.schedule, in.nextRun = schedule, schedule.Next(now)
 	}
+	in.keepRevision(now)
 	if hasTarget(config.Scaling) {
 		in.nextTick = now.Add(autoscaleInterval)
 	}
-	p.instances[at] = in
-	for _, mount := range config.Container.VolumeMounts {
-		volume := p.volumes[mount.VolumeID]
-		volume.Mounts = append(volume.Mounts, hosting.Mount{
-			InstanceID: in.key, MountPath: mount.MountPath, ReadOnly: mount.ReadOnly, SubPath: mount.SubPath})
-	}
-	p.refreshMounts(in)
+	p.instances[r.place()] = in
+	p.attach(in, attachmentsOf(config, in.key))
 	in.event(now, hosting.EventNormal, "Created", fmt.Sprintf("created with %d replicas of %s", in.desired, config.Container.Image))
 	in.refresh(now)
+	in.notify()
 	return in, nil
 }
 
@@ -168,10 +174,24 @@ func (p *Provider) initialReplicas(config hosting.CloudHostingConfig) int {
 	case hosting.TypeCronJob:
 		return 0 // until its schedule starts a run
 	}
+	return minReplicas(config)
+}
+
+// minReplicas is how many replicas a configuration asks for; of a cronjob, for
+// each run.
+func minReplicas(config hosting.CloudHostingConfig) int {
 	if config.Scaling == nil {
 		return 1
 	}
 	return max(config.Scaling.MinReplicas, 1)
+}
+
+// atOnce is how many replicas may run at once while there should be so many.
+func atOnce(config hosting.CloudHostingConfig, replicas int) int {
+	if config.InstanceType == hosting.TypeCronJob {
+		return minReplicas(config)
+	}
+	return max(replicas, 1)
 }
 
 // fillResources returns what is in force when the caller gave resources, with

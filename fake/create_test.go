@@ -226,7 +226,7 @@ func TestCapabilitiesDifferByType(t *testing.T) {
 	inBubble(t, func(w world) {
 		set, err := hosting.Capabilities(w.ctx, w, "default", hosting.TypeDeployment)
 		require.NoError(w, err)
-		assert.True(w, set.Has(hosting.CanScale) && set.Has(hosting.CanAutoscale) && !set.Has(hosting.CanRunNow) && !set.Has(hosting.CanWatch))
+		assert.True(w, set.Has(hosting.CanScale) && set.Has(hosting.CanAutoscale) && !set.Has(hosting.CanRunNow) && set.Has(hosting.CanWatch))
 		set, err = w.Capabilities(w.ctx, "default", hosting.TypeCronJob)
 		require.NoError(w, err)
 		assert.True(w, !set.Has(hosting.CanScale) && !set.Has(hosting.CanRestart) && set.Has(hosting.CanRunNow))
@@ -239,6 +239,16 @@ func TestCapabilitiesDifferByType(t *testing.T) {
 		_, err = w.CreateInstance(w.ctx, config)
 		w.failed(err, hosting.CreateFailed, hosting.Unsupported)
 		w.failed(w.RunNow(w.ctx, w.create(web(1))), hosting.StartFailed, hosting.Unsupported)
+	})
+}
+
+func TestMinReplicasOfADaemonSetIsRefused(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := ofType(hosting.TypeDaemonSet)
+		config.Scaling = &hosting.ScaleConfig{MinReplicas: 1}
+		_, err := w.CreateInstance(w.ctx, config)
+		w.failed(err, hosting.CreateFailed, hosting.Unsupported)
+		assert.ErrorContains(w, err, "scaling.minReplicas 1")
 	})
 }
 

@@ -40,8 +40,11 @@ func web(replicas int) hosting.CloudHostingConfig {
 func ofType(instanceType string) hosting.CloudHostingConfig {
 	config := web(2)
 	config.InstanceType = instanceType
-	if instanceType == hosting.TypeCronJob {
-		config.Schedule = "*/5 * * * *"
+	switch instanceType {
+	case hosting.TypeDaemonSet:
+		config.Scaling = nil
+	case hosting.TypeCronJob:
+		config.Scaling, config.Schedule = nil, "*/5 * * * *"
 	}
 	return config
 }

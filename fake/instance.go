@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/configs"
 	"skillcenter.io/hosting/internal/cron"
 )
 
@@ -17,9 +18,11 @@ type instance struct {
 	uid       int // tells instances apart that have the same id one after another
 	id        hosting.ID
 	key       string                     // id as text
-	request   request                    // as it was created
+	request   request                    // that is in force
 	config    hosting.CloudHostingConfig // that of request
-	workload  Workload
+	workload  Workload                   // of replicas that start now
+	revisions configs.Revisions
+	workloads map[int]Workload       // of the revisions
 	resources hosting.ResourceConfig // in force for replicas that start now
 	exclusive bool                   // it has a volume that only one replica may use
 	storage   float64                // bytes of the volumes that are mounted
@@ -27,7 +30,7 @@ type instance struct {
 	created, updated time.Time
 
 	// What should be.
-	desired    int // replicas, also while stopped; of a cronjob, active runs
+	desired    int // replicas, also while stopped; of a cronjob, those of the run that is active
 	stopped    bool
 	deleteAt   time.Time // when it will be gone, once it is being deleted
 	gone       bool
@@ -39,6 +42,8 @@ type instance struct {
 	names     int            // of replicas, given out so far
 	succeeded int            // replicas of a job that have ended well,
 	failed    int            // and badly
+	runs      int            // of a cronjob, so far
+	runFailed bool           // a replica of the run that is active has ended badly
 	lastRun   string         // how the last run of a cronjob ended
 
 	schedule cron.Schedule
@@ -72,8 +77,9 @@ func (in *instance) wanted() int {
 	return max(0, in.desired-in.succeeded-in.failed)
 }
 
-// notify wakes those who wait for a change.
+// notify wakes those who wait for a change of the instance, or of any.
 func (in *instance) notify() {
+	in.provider.notify()
 	close(in.changed)
 	in.changed = make(chan struct{})
 }
@@ -174,12 +180,8 @@ func (in *instance) view() hosting.CloudInstance {
 	}
 	set(hosting.MetadataReason, reason)
 	set(hosting.MetadataMessage, message)
-	replicas := in.desired
-	if in.stopped || in.terminating() {
-		replicas = 0
-	}
 	if in.stopped && !in.terminating() && !in.finished() {
-		set(hosting.MetadataStoppedReplicas, strconv.Itoa(in.desired))
+		set(hosting.MetadataStoppedReplicas, strconv.Itoa(in.count()))
 	}
 	if restarts := in.restarts(); restarts > 0 {
 		set("restarts", strconv.Itoa(restarts))
@@ -190,11 +192,28 @@ func (in *instance) view() hosting.CloudInstance {
 	set("lastRun", in.lastRun)
 	return hosting.CloudInstance{
 		ID: in.key, Name: in.id.Name, Provider: in.provider.name, ProviderType: providerType,
-		Region: in.id.Region, Status: status, Replicas: replicas,
+		Region: in.id.Region, Status: status, Replicas: in.shownReplicas(),
 		CreatedAt: hosting.NewTime(in.created), UpdatedAt: hosting.NewTime(in.updated),
 		Labels: maps.Clone(in.config.Labels), Metadata: metadata,
 		InstanceType: in.id.Type, Resources: &resources, Endpoint: endpoint,
 	}
+}
+
+// count is how many replicas there should be, also while stopped; of a cronjob,
+// how many runs are active, which is one at most.
+func (in *instance) count() int {
+	if in.isCronJob() {
+		return min(in.desired, 1)
+	}
+	return in.desired
+}
+
+// shownReplicas is what callers see of count.
+func (in *instance) shownReplicas() int {
+	if in.stopped || in.terminating() {
+		return 0
+	}
+	return in.count()
 }
 
 // restarts is how often containers of the present replicas were started again.

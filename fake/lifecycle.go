@@ -17,11 +17,20 @@ func (p *Provider) DeleteInstance(ctx context.Context, instanceID string) error 
 		if err != nil || in.terminating() {
 			return err
 		}
-		in.deleteAt = now.Add(in.workload.StopTime)
+		in.deleteAt = now.Add(in.stopTime())
 		in.nextRun, in.nextTick = time.Time{}, time.Time{}
 		in.changedBy(now, "Deleting", "it is being deleted")
 		return nil
 	})
+}
+
+// stopTime is how long it takes until all replicas have ended.
+func (in *instance) stopTime() time.Duration {
+	longest := in.workload.StopTime
+	for _, r := range in.replicas {
+		longest = max(longest, r.workload.StopTime)
+	}
+	return longest
 }
 
 // StartInstance starts a stopped instance with the replicas it had.
@@ -37,7 +46,7 @@ func (p *Provider) StartInstance(ctx context.Context, instanceID string) error {
 		if hasTarget(in.config.Scaling) {
 			in.nextTick = now.Add(autoscaleInterval)
 		}
-		in.changedBy(now, "Starting", fmt.Sprintf("started with %d replicas", in.desired))
+		in.changedBy(now, "Starting", fmt.Sprintf("started with %d replicas", in.count()))
 		return nil
 	})
 }
@@ -52,7 +61,7 @@ func (p *Provider) StopInstance(ctx context.Context, instanceID string) error {
 		}
 		in.stopped = true
 		in.nextRun, in.nextTick = time.Time{}, time.Time{}
-		in.changedBy(now, "Stopping", fmt.Sprintf("stopped; it will start with %d replicas", in.desired))
+		in.changedBy(now, "Stopping", fmt.Sprintf("stopped; it will start with %d replicas", in.count()))
 		return nil
 	})
 }

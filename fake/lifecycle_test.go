@@ -128,6 +128,21 @@ func TestDeletedInstanceTerminatesAndIsGone(t *testing.T) {
 	})
 }
 
+func TestPreStopDelayComesOnTopOfTheStopTime(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := web(1)
+		config.Container.PreStop = &hosting.PreStop{Delay: hosting.Duration(5 * time.Second)}
+		id := w.running(config)
+		require.NoError(w, w.StopInstance(w.ctx, id))
+		w.at(6*time.Second-ms, id, hosting.StatusStopping)
+		w.at(ms, id, hosting.StatusStopped)
+		require.NoError(w, w.StartInstance(w.ctx, id))
+		w.wait(id, hosting.StatusRunning)
+		require.NoError(w, w.DeleteInstance(w.ctx, id))
+		w.at(6*time.Second-ms, id, hosting.StatusTerminating)
+	})
+}
+
 func TestJobCompletesAndRunsAgainWhenItIsRestarted(t *testing.T) {
 	inBubble(t, func(w world) {
 		id := w.create(ofType(hosting.TypeJob))
@@ -212,6 +227,26 @@ func TestCronJobRunsOnItsScheduleAndNeverTwiceAtOnce(t *testing.T) {
 		assert.Equal(w, 1, w.get(id).Replicas)
 		assert.Contains(w, w.reasons(id), "JobAlreadyActive")
 	}, fake.WithWorkload(func(hosting.CloudHostingConfig) fake.Workload { return fake.Workload{RunTime: 90 * time.Second} }))
+}
+
+func TestMinReplicasOfACronJobIsTheParallelismOfEachRun(t *testing.T) {
+	inBubble(t, func(w world) {
+		config := ofType(hosting.TypeCronJob)
+		config.Scaling = &hosting.ScaleConfig{MinReplicas: 3}
+		id := w.create(config)
+		require.NoError(w, w.RunNow(w.ctx, id))
+		time.Sleep(3 * time.Second)
+		assert.Equal(w, 3, w.metrics(id).ReadyReplicas)
+		assert.Equal(w, 1, w.get(id).Replicas, "one run is active")
+		time.Sleep(time.Minute)
+		assert.Zero(w, w.get(id).Replicas)
+		assert.Equal(w, "succeeded", w.get(id).Metadata["lastRun"])
+		three, err := w.EstimateCost(w.ctx, config)
+		require.NoError(w, err)
+		single, err := w.EstimateCost(w.ctx, ofType(hosting.TypeCronJob))
+		require.NoError(w, err)
+		assert.InDelta(w, 3*single.HourlyCost, three.HourlyCost, 1e-9)
+	})
 }
 
 func TestCronJobEachMinuteFor40DaysTakesBoundedTimeAndMemory(t *testing.T) {

@@ -32,12 +32,22 @@ func DefaultLoad() Load {
 	return Load{CPU: 0.1, Memory: 64 << 20, NetworkIn: 1000, NetworkOut: 1000, Disk: 10 << 20}
 }
 
-// SetLoad sets the load of an instance from now on.
+// SetLoad sets the load of an instance from now on. A figure that is no number
+// is an InvalidArgument, one that is negative counts as 0.
 func (p *Provider) SetLoad(instanceID string, load Load) error {
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"CPU", load.CPU}, {"NetworkIn", load.NetworkIn}, {"NetworkOut", load.NetworkOut}} {
+		if math.IsNaN(f.value) {
+			return p.failure(operation{code: hosting.MetricsFailed, id: instanceID}, notAllowed(f.name, "NaN", []string{"a number"}))
+		}
+	}
 	return p.SetLoadFunc(instanceID, func(time.Time) Load { return load })
 }
 
-// SetLoadFunc sets the load of an instance as a function of time. The function
+// SetLoadFunc sets the load of an instance as a function of time; what is no
+// number in it, or negative, counts as 0. The function
 // must give the same answer for the same time, return at once and not call the
 // provider, which is locked meanwhile.
 func (p *Provider) SetLoadFunc(instanceID string, load func(time.Time) Load) error {
@@ -69,10 +79,7 @@ func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.I
 }
 
 func (in *instance) metrics(t time.Time) hosting.InstanceMetrics {
-	m := hosting.InstanceMetrics{InstanceID: in.key, Timestamp: hosting.NewTime(t), ReadyReplicas: in.tally().serving}
-	if !in.stopped && !in.terminating() {
-		m.Replicas = in.desired
-	}
+	m := hosting.InstanceMetrics{InstanceID: in.key, Timestamp: hosting.NewTime(t), Replicas: in.shownReplicas(), ReadyReplicas: in.tally().serving}
 	if m.ReadyReplicas == 0 {
 		return m
 	}
@@ -80,7 +87,7 @@ func (in *instance) metrics(t time.Time) hosting.InstanceMetrics {
 	if in.load != nil {
 		load = in.load(t)
 	}
-	share := max(0, load.CPU) / float64(m.ReadyReplicas)
+	share := figure(load.CPU) / float64(m.ReadyReplicas)
 	for _, r := range in.replicas {
 		if r.phase != ready {
 			continue
@@ -93,8 +100,17 @@ func (in *instance) metrics(t time.Time) hosting.InstanceMetrics {
 		}
 		m.DiskUsage = addUpTo(m.DiskUsage, disk)
 	}
-	m.NetworkIn, m.NetworkOut = max(0, load.NetworkIn), max(0, load.NetworkOut)
+	m.NetworkIn, m.NetworkOut = figure(load.NetworkIn), figure(load.NetworkOut)
 	return m
+}
+
+// figure returns a number that JSON has, and that is not negative: what is no
+// number is 0.
+func figure(x float64) float64 {
+	if !(x > 0) { // also if it is NaN
+		return 0
+	}
+	return min(x, math.MaxFloat64)
 }
 
 // addUpTo adds two sizes, as far as the sum can be told.

@@ -44,6 +44,26 @@ func TestReadyReplicasShareTheLoadUpToTheirLimit(t *testing.T) {
 	})
 }
 
+func TestLoadThatIsNoNumberIsCaught(t *testing.T) {
+	inBubble(t, func(w world) {
+		id := w.running(web(2))
+		for field, load := range map[string]fake.Load{
+			"CPU": {CPU: math.NaN()}, "NetworkIn": {NetworkIn: math.NaN()}, "NetworkOut": {NetworkOut: math.NaN()},
+		} {
+			err := w.SetLoad(id, load)
+			w.failed(err, hosting.MetricsFailed, hosting.InvalidArgument)
+			assert.ErrorContains(w, err, field)
+		}
+		require.NoError(w, w.SetLoadFunc(id, func(time.Time) fake.Load {
+			return fake.Load{CPU: math.NaN(), NetworkIn: math.Inf(1), NetworkOut: math.Inf(-1)}
+		}))
+		m := w.metrics(id)
+		assert.Zero(w, m.CPUUsage)
+		assert.Equal(w, math.MaxFloat64, m.NetworkIn, "JSON has no infinity")
+		assert.Zero(w, m.NetworkOut)
+	})
+}
+
 func TestLoadCanBeAFunctionOfTime(t *testing.T) {
 	inBubble(t, func(w world) {
 		id := w.running(web(2))

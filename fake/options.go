@@ -16,8 +16,8 @@ type Option func(*Provider)
 // regions default, us-west-1, us-east-1, eu-west-1 and asia-east-1, the five
 // instance types of the protocol, and three nodes.
 //
-// Names that cannot stand in an id and less than one node are mistakes of the
-// program: New panics.
+// Names that cannot stand in an id, the type "volume", which the ids of volumes
+// have, and less than one node are mistakes of the program: New panics.
 func New(opts ...Option) *Provider {
 	p := &Provider{
 		name:    "fake",
@@ -30,11 +30,15 @@ func New(opts ...Option) *Provider {
 		workloads: func(hosting.CloudHostingConfig) Workload { return Workload{} },
 		instances: map[place]*instance{},
 		volumes:   map[string]*hosting.Volume{},
+		changed:   make(chan struct{}),
 	}
 	for _, opt := range opts {
 		opt(p)
 	}
 	p.mustFitIDs()
+	if slices.Contains(p.types, volumeType) {
+		panic(fmt.Sprintf("fake.New: type %q is what the ids of volumes have; instances need another one", volumeType))
+	}
 	return p
 }
 
@@ -66,7 +70,8 @@ func WithRegions(regions ...string) Option {
 }
 
 // WithInstanceTypes replaces the instance types, which are lower-case letters
-// and digits; none at all keeps what is there. A type that the protocol does not know behaves like a deployment.
+// and digits, and not "volume"; none at all keeps what is there. A type that the
+// protocol does not know behaves like a deployment.
 func WithInstanceTypes(types ...string) Option {
 	return func(p *Provider) {
 		if len(types) > 0 {
@@ -95,10 +100,11 @@ func WithRates(rates Rates) Option {
 }
 
 // WithWorkload lets f say how the containers of each instance behave; nil
-// keeps what is there. It is called once for each CreateInstance with a valid
-// configuration, which f owns. That includes calls that repeat an earlier one,
-// or fail because of what exists or of their context; then the answer is not
-// used. f may be called concurrently.
+// keeps what is there. It is called once for each CreateInstance and
+// ApplyInstance with a valid configuration, which f owns. That includes calls
+// that repeat an earlier one, or fail because of what exists or of their
+// context; then the answer is not used. After a change, containers that run go
+// on as they did. f may be called concurrently.
 func WithWorkload(f func(hosting.CloudHostingConfig) Workload) Option {
 	return func(p *Provider) {
 		if f != nil {
@@ -116,7 +122,9 @@ type Workload struct {
 	// negative time means none.
 	StartTime time.Duration
 	// StopTime is how long a replica takes to end when it is stopped. 1 s if
-	// zero; a negative time means none.
+	// zero; a negative time means none. The delay of ContainerConfig.PreStop
+	// comes on top of it, its command takes no time, and no grace period cuts
+	// it short.
 	StopTime time.Duration
 	// RunTime is how long the container runs before it ends by itself. Zero
 	// is 10 s for a job or a run of a cronjob, and until it is stopped
@@ -137,11 +145,15 @@ type Workload struct {
 	LogLine func(n int) string
 }
 
-// withDefaults fills in what the zero values stand for.
-func (w Workload) withDefaults(instanceType string) Workload {
+// withDefaults fills in what the zero values stand for, and what the
+// configuration has to say.
+func (w Workload) withDefaults(config hosting.CloudHostingConfig) Workload {
 	w.StartTime = max(0, cmp.Or(w.StartTime, 2*time.Second))
 	w.StopTime = max(0, cmp.Or(w.StopTime, time.Second))
-	if w.RunTime == 0 && endsByItself(instanceType) {
+	if preStop := config.Container.PreStop; preStop != nil {
+		w.StopTime += preStop.Delay.Std()
+	}
+	if w.RunTime == 0 && endsByItself(config.InstanceType) {
 		w.RunTime = 10 * time.Second
 	}
 	w.LogInterval = cmp.Or(w.LogInterval, time.Second)

@@ -6,15 +6,16 @@
 //
 // All of it is computed from the time that has passed, when somebody asks.
 // There are no goroutines and nothing sleeps, so in a testing/synctest bubble
-// forty days go by at once.
+// forty days go by at once. Only streams of logs and watches wait, in the
+// goroutine that ranges over them.
 //
 // What goes wrong is scripted: [Provider.InjectStart] lets replicas fail to
 // start, [Provider.InjectCall] lets calls fail or take long.
 //
 // # What is kept
 //
-// Memory is bounded however long an instance lives: the newest 1000 events of
-// an instance; of each container that runs the newest 10 000 log lines, also
+// Memory is bounded however long an instance lives: the newest 1000 events and
+// 10 configurations of an instance; of each container that runs the newest 10 000 log lines, also
 // of the newest 200 containers that have ended; the newest 5000 changes or more
 // of what it costs, and what came before by the hour, for more than a year; and
 // the costs of the newest 256 deleted instances, at least 40 days of each.
@@ -57,6 +58,7 @@ type Provider struct {
 	forgotten period  // in which those lived that are no longer among them
 	volumes   map[string]*hosting.Volume
 	faults    faults
+	changed   chan struct{} // closed when somebody changes any instance
 }
 
 // place is where an instance is: names are unique over all types.
@@ -65,6 +67,10 @@ type place struct{ region, name string }
 var (
 	_ hosting.CloudHostingProvider = (*Provider)(nil)
 	_ hosting.LogStreamer          = (*Provider)(nil)
+	_ hosting.InstanceWatcher      = (*Provider)(nil)
+	_ hosting.InstanceApplier      = (*Provider)(nil)
+	_ hosting.InstancePlanner      = (*Provider)(nil)
+	_ hosting.Rollbacker           = (*Provider)(nil)
 	_ hosting.EventRecorder        = (*Provider)(nil)
 	_ hosting.JobRunner            = (*Provider)(nil)
 	_ hosting.CapabilityReporter   = (*Provider)(nil)
@@ -131,12 +137,19 @@ func (p *Provider) HealthCheck(ctx context.Context, instanceID string) (hosting.
 	})
 }
 
-// Close ends the provider: log streams end with an error, and calls fail with
+// notify wakes those who wait for a change.
+func (p *Provider) notify() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Close ends the provider: log streams and watches end with an error, and calls fail with
 // reason Unavailable from now on. It never fails, and may be repeated.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	p.notify()
 	for _, in := range p.instances {
 		in.notify()
 	}

@@ -26,6 +26,7 @@ type replica struct {
 	name       string
 	generation int
 	resources  hosting.ResourceConfig
+	workload   Workload
 	phase      phase
 	next       time.Time   // when the phase ends; zero if it does not by itself
 	fault      *StartFault // that has not healed yet
@@ -53,7 +54,7 @@ func (in *instance) add(t time.Time) {
 	in.names++
 	r := &replica{
 		name:       fmt.Sprintf("%s-%d", in.id.Name, in.names),
-		generation: in.generation, resources: in.resources,
+		generation: in.generation, resources: in.resources, workload: in.workload,
 		next: t.Add(in.workload.StartTime), fault: in.provider.startFault(in.id.Name),
 	}
 	in.replicas = append(in.replicas, r)
@@ -65,7 +66,7 @@ func (in *instance) stop(r *replica, t time.Time) {
 	if r.phase == stopping {
 		return
 	}
-	r.phase, r.next, r.reason, r.message = stopping, t.Add(in.workload.StopTime), "", ""
+	r.phase, r.next, r.reason, r.message = stopping, t.Add(r.workload.StopTime), "", ""
 	in.event(t, hosting.EventNormal, "Killing", "replica "+r.name+" is being stopped")
 }
 
@@ -134,11 +135,11 @@ func (r *replica) heal(now time.Time) {
 
 func (in *instance) startContainer(r *replica, t time.Time) {
 	r.phase, r.next, r.started, r.reason, r.message = ready, time.Time{}, true, "", ""
-	if in.workload.RunTime > 0 {
-		r.next = t.Add(in.workload.RunTime)
+	if r.workload.RunTime > 0 {
+		r.next = t.Add(r.workload.RunTime)
 	}
 	r.run = in.logs.start(run{replica: r.name, restart: r.restarts, start: t,
-		interval: in.workload.LogInterval, line: in.workload.LogLine, count: -1})
+		interval: r.workload.LogInterval, line: r.workload.LogLine, count: -1})
 	in.event(t, hosting.EventNormal, "Started", "replica "+r.name+" is ready")
 }
 
@@ -154,7 +155,7 @@ func (in *instance) startCrashing(r *replica, t time.Time) {
 
 // ranToEnd is when a container ends by itself as it was meant to.
 func (in *instance) ranToEnd(r *replica, t time.Time) {
-	code := in.workload.ExitCode
+	code := r.workload.ExitCode
 	if !endsByItself(in.id.Type) {
 		if t.Sub(r.run.start) >= backoffReset {
 			r.backoffs = 0
@@ -164,20 +165,31 @@ func (in *instance) ranToEnd(r *replica, t time.Time) {
 	}
 	in.endRun(r, t)
 	r.phase = ended
-	kind, reason, outcome := hosting.EventNormal, "Completed", "succeeded"
+	kind, reason := hosting.EventNormal, "Completed"
 	if code != 0 {
-		kind, reason, outcome = hosting.EventWarning, "Failed", "failed"
+		kind, reason = hosting.EventWarning, "Failed"
 	}
 	in.event(t, kind, reason, fmt.Sprintf("replica %s ended with exit code %d", r.name, code))
 	if in.isCronJob() {
 		in.desired--
-		in.lastRun = outcome
+		in.runFailed = in.runFailed || code != 0
+		if in.desired == 0 {
+			in.endCronRun()
+		}
 		return
 	}
 	if code == 0 {
 		in.succeeded++
 	} else {
 		in.failed++
+	}
+}
+
+// endCronRun notes how a run of a cronjob went: well, if all its replicas did.
+func (in *instance) endCronRun() {
+	in.lastRun = "succeeded"
+	if in.runFailed {
+		in.lastRun = "failed"
 	}
 }
 

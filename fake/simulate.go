@@ -155,8 +155,9 @@ func (in *instance) startScheduledRun(t time.Time) {
 }
 
 func (in *instance) startRun(t time.Time) {
-	in.desired++
-	in.event(t, hosting.EventNormal, "RunStarted", fmt.Sprintf("run %d of the cronjob starts", in.names+1))
+	in.runs++
+	in.desired, in.runFailed = minReplicas(in.config), false
+	in.event(t, hosting.EventNormal, "RunStarted", fmt.Sprintf("run %d of the cronjob starts", in.runs))
 }
 
 // bury removes an instance that has been deleted. Its volumes are free again;

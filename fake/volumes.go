@@ -132,7 +132,7 @@ func (p *Provider) MountVolume(ctx context.Context, volumeID, instanceID, mountP
 			}
 		}
 		mount := hosting.VolumeMount{VolumeID: volume.VolumeID, MountPath: mountPath, ReadOnly: readOnly}
-		if _, err := p.mountable(mount, in.id, max(in.desired, 1), hasTarget(in.config.Scaling)); err != nil {
+		if _, err := p.mountable(mount, in.id, atOnce(in.config, in.desired), hasTarget(in.config.Scaling)); err != nil {
 			return err
 		}
 		if err := in.mayRemount(); err != nil {
@@ -174,7 +174,7 @@ func (p *Provider) changeMounts(ctx context.Context, o operation, volumeID strin
 
 // mayRemount tells whether the replicas may be replaced for a mount: those of
 // a job would lose what they have done.
-func (in *instance) mayRemount() error {
+func (in *instance) mayRemount() *hosting.Error {
 	if in.isJob() && !in.stopped && !in.finished() {
 		return fail(hosting.Conflict, "job %s runs; stop it first", in.key)
 	}
@@ -211,10 +211,10 @@ func (p *Provider) freeMounts(instance string) {
 
 // volumesOf returns the volumes that a configuration mounts, each once, if its
 // instance may have them.
-func (p *Provider) volumesOf(r request) ([]*hosting.Volume, error) {
+func (p *Provider) volumesOf(r request) ([]*hosting.Volume, *hosting.Error) {
 	var volumes []*hosting.Volume
 	for i, mount := range r.config.Container.VolumeMounts {
-		volume, err := p.mountable(mount, r.id(), max(p.initialReplicas(r.config), 1), hasTarget(r.config.Scaling))
+		volume, err := p.mountable(mount, r.id(), atOnce(r.config, p.initialReplicas(r.config)), hasTarget(r.config.Scaling))
 		if err != nil {
 			// The code is that of the call.
 			return nil, fail(err.Reason, "container.volumeMounts[%d]: %s", i, err.Message)

@@ -101,6 +101,9 @@ func (p *Provider) check(config hosting.CloudHostingConfig) error {
 	if len(config.Container.VolumeMounts) > 0 {
 		return refuse(hosting.Unsupported, "container.volumeMounts", config.Container.VolumeMounts[0].VolumeID, noteVolumes)
 	}
+	if s := config.Scaling; s != nil && s.MinReplicas != 0 && config.InstanceType == hosting.TypeDaemonSet {
+		return refuse(hosting.Unsupported, "scaling.minReplicas", s.MinReplicas, "none: "+kind.unsupported[hosting.CanScale])
+	}
 	if s := config.Scaling; s != nil && s.TargetCPUUtilization+s.TargetMemoryUtilization > 0 && !kind.autoscaled() {
 		return refuse(hosting.Unsupported, "scaling", "with a target", "no target for a "+config.InstanceType+": "+kind.unsupported[hosting.CanAutoscale])
 	}

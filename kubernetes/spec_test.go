@@ -95,6 +95,15 @@ func TestAnAutoscalerNeedsATargetOfTheInstanceItself(t *testing.T) {
 	require.ErrorIs(t, err, hosting.Unsupported)
 }
 
+func TestMinReplicasOfADaemonSetIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := testProvider(t, nil).resolve(testConfig(func(c *hosting.CloudHostingConfig) {
+		c.InstanceType, c.Scaling = hosting.TypeDaemonSet, &hosting.ScaleConfig{MinReplicas: 1}
+	}))
+	require.ErrorIs(t, err, hosting.Unsupported)
+	assert.ErrorContains(t, err, "scaling.minReplicas 1")
+}
+
 func TestBadProviderConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	for field, change := range map[string]func(*Config){

@@ -52,6 +52,8 @@ type broken struct {
 	apply    func(ctx, config) (instance, error)
 	plan     func(ctx, config) (hosting.InstancePlan, error)
 	rollback func(ctx, string, int) (instance, error)
+
+	revisions func([]hosting.InstanceRevision) []hosting.InstanceRevision
 }
 
 func newBroken(defect func(*broken)) *broken {
@@ -264,6 +266,9 @@ func (b *broken) PlanInstance(c ctx, config config) (hosting.InstancePlan, error
 
 func (b *broken) ListRevisions(c ctx, id string) ([]hosting.InstanceRevision, error) {
 	revisions, err := b.full.ListRevisions(b.ctx(c), id)
+	if b.revisions != nil {
+		revisions = b.revisions(revisions)
+	}
 	return revisions, b.err(err)
 }
 

@@ -25,10 +25,20 @@ const missingImage = "registry.example.com/missing:1"
 
 // CreateInstance lets the image that is missing be missing.
 func (p reference) CreateInstance(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
+	p.miss(config)
+	return p.Provider.CreateInstance(ctx, config)
+}
+
+// ApplyInstance lets the image that is missing be missing.
+func (p reference) ApplyInstance(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
+	p.miss(config)
+	return p.Provider.ApplyInstance(ctx, config)
+}
+
+func (p reference) miss(config hosting.CloudHostingConfig) {
 	if config.Container != nil && config.Container.Image == missingImage {
 		p.InjectStart(fake.StartFault{Instance: config.InstanceName, Failure: fake.ImagePullBackOff})
 	}
-	return p.Provider.CreateInstance(ctx, config)
 }
 
 func container(w conformance.Workload) hosting.ContainerConfig {

@@ -261,56 +261,5 @@ func abilityDefects() []defect {
 		{"run now does nothing", cronJobRuns, func(b *broken) {
 			b.run = func(c ctx, id string) error { _, err := b.good.GetInstance(c, id); return as(err, hosting.StartFailed) }
 		}},
-		{"a watch tells of no deletion", "a watch tells what is there, what changes and what goes", func(b *broken) {
-			b.watch = watchWithout(hosting.ChangeDeleted)
-		}},
-		{"a watch never says that it is in sync", "a watch tells what is there, what changes and what goes", func(b *broken) {
-			b.watch = watchWithout(hosting.ChangeSynced)
-		}},
-		{"apply scales back", "apply creates, changes, and keeps scale and stop", func(b *broken) {
-			b.apply = func(c ctx, config config) (instance, error) {
-				in, err := b.good.ApplyInstance(c, config)
-				if err == nil && b.good.ScaleInstance(c, in.ID, 1) == nil {
-					return b.good.GetInstance(c, in.ID)
-				}
-				return in, err
-			}
-		}},
-		{"apply starts what is stopped", "apply creates, changes, and keeps scale and stop", func(b *broken) {
-			b.apply = func(c ctx, config config) (instance, error) {
-				in, err := b.good.ApplyInstance(c, config)
-				if err == nil {
-					_ = b.good.StartInstance(c, in.ID)
-				}
-				return in, err
-			}
-		}},
-		{"a plan creates", "a plan tells what would change and changes nothing", func(b *broken) {
-			b.plan = func(c ctx, config config) (hosting.InstancePlan, error) {
-				plan, err := b.good.PlanInstance(c, config)
-				if err == nil {
-					_, _ = b.good.CreateInstance(c, config)
-				}
-				return plan, err
-			}
-		}},
-		{"a rollback does nothing", "rollback goes back to an earlier configuration", func(b *broken) {
-			b.rollback = func(c ctx, id string, _ int) (instance, error) {
-				in, err := b.good.GetInstance(c, id)
-				return in, as(err, hosting.UpdateFailed)
-			}
-		}},
-	}
-}
-
-func watchWithout(left hosting.ChangeType) func(changes) changes {
-	return func(all changes) changes {
-		return func(yield func(hosting.InstanceChange, error) bool) {
-			for change, err := range all {
-				if change.Type != left && !yield(change, err) {
-					return
-				}
-			}
-		}
 	}
 }

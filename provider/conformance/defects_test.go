@@ -19,7 +19,8 @@ type defect struct {
 }
 
 func defects() []defect {
-	return slices.Concat(createDefects(), inputDefects(), changeDefects(), readDefects(), abilityDefects())
+	return slices.Concat(createDefects(), inputDefects(), changeDefects(), readDefects(), abilityDefects(),
+		applyDefects(), planDefects(), rollbackDefects(), watchDefects(), cursorDefects())
 }
 
 func isReason(err error, reason hosting.Reason) bool { return errors.Is(err, reason) }
@@ -324,6 +325,14 @@ func inputDefects() []defect {
 		createRefusal("bad configurations are taken", "a bad name is refused", hosting.InvalidArgument, nil),
 		createRefusal("an ingress without a host is left out", "an ingress that is asked for needs a host", hosting.InvalidArgument, func(config *config) { config.Network = nil }),
 		createRefusal("mounts of unknown volumes are left out", "a mount of an unknown volume is not found", hosting.NotFound, func(config *config) { config.Container.VolumeMounts = nil }),
+		{"minReplicas of a daemonset is ignored", "minReplicas of a daemonset is refused", func(b *broken) {
+			b.create = func(c ctx, config config) (instance, error) {
+				if config.InstanceType == hosting.TypeDaemonSet && config.Scaling != nil && config.Scaling.TargetCPUUtilization == 0 {
+					config.Scaling = nil
+				}
+				return b.good.CreateInstance(c, config)
+			}
+		}},
 		{"errors do not name the field", "a bad image is refused", func(b *broken) {
 			b.fail = func(err error) error {
 				return b.good.failure(hosting.CodeOf(err), hosting.ReasonOf(err), "bad request")

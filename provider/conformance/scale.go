@@ -13,6 +13,7 @@ func scaleCases() []testCase {
 		each("scaling a stopped instance sets what it starts with", scaleStopped, hosting.CanScale, hosting.CanStop).waiting(),
 		once("an instance with an autoscaler is not scaled by hand", scaleAutoscaled, hosting.CanScale, hosting.CanAutoscale),
 		only(hosting.TypeJob, "scale changes how many run at once in a job", scaleJob, hosting.CanScale).waiting(),
+		only(hosting.TypeDaemonSet, "minReplicas of a daemonset is refused", daemonSetMinReplicas),
 	}
 }
 
@@ -67,6 +68,19 @@ func scaleAutoscaled(t *testing.T, e *env) {
 		if got := e.get(t, created.ID).Metadata[hosting.MetadataStoppedReplicas]; got != "3" {
 			t.Errorf("stopped instance %s has metadata %s %q after ScaleInstance, want 3", created.ID, hosting.MetadataStoppedReplicas, got)
 		}
+	}
+}
+
+func daemonSetMinReplicas(t *testing.T, e *env) {
+	config := e.config(Serve)
+	config.Scaling = &hosting.ScaleConfig{MinReplicas: 1}
+	for _, c := range configCalls(config) {
+		if c.needs == "" || e.has(t, c.needs) {
+			e.wantError(t, c.name+" of a daemonset with minReplicas", c.do(e.ctx, e.p, ""), c.code, hosting.Unsupported, "scaling.minReplicas")
+		}
+	}
+	for _, left := range e.named(t, config.InstanceName) {
+		e.deleteLater(t, left.ID)
 	}
 }
 

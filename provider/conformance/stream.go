@@ -16,14 +16,15 @@ func streamCases() []testCase {
 		once("a stream resumes behind a cursor", streamResumes, hosting.CanStreamLogs).waiting(),
 		once("a stream selects by level and pattern", streamSelects, hosting.CanStreamLogs).waiting(),
 		once("a stream of what does not exist ends with one error", streamFails, hosting.CanStreamLogs),
+		once("a cursor that is none is refused", cursorBad, hosting.CanLogs),
 	}
 }
 
 // endLimit is how long a stream may take to end after it was cancelled.
 const endLimit = 10 * time.Second
 
-// follow ranges over a stream until it has enough entries, then cancels it and
-// waits for its end.
+// follow ranges over a stream until it has enough lines, then cancels it and
+// waits for its end. Gaps are no lines: it checks them and leaves them out.
 func (e *env) follow(t *testing.T, id string, options hosting.LogQueryOptions, enough func([]hosting.LogEntry) bool) []hosting.LogEntry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(e.ctx, e.Timeout)
@@ -39,6 +40,10 @@ func (e *env) follow(t *testing.T, id string, options hosting.LogQueryOptions, e
 		}
 		if failed = err; err != nil {
 			t.Errorf("StreamLogs(%s): %v", id, err)
+			continue
+		}
+		if entry.Gap() != "" {
+			wantGap(t, id, entry)
 			continue
 		}
 		if ctx.Err() == nil {
@@ -59,6 +64,14 @@ func (e *env) follow(t *testing.T, id string, options hosting.LogQueryOptions, e
 		t.Fatalf("StreamLogs(%s, %s): it ended, or %v passed, with %d entries: %s", id, toJSON(options), e.Timeout, len(entries), logText(entries))
 	}
 	return entries
+}
+
+// wantGap checks an entry that stands for lines that may be missing.
+func wantGap(t *testing.T, id string, entry hosting.LogEntry) {
+	t.Helper()
+	if entry.Source == "" || entry.Message == "" || entry.Timestamp.IsZero() {
+		t.Errorf("StreamLogs(%s): gap %s; want a source, a time and a message that says what is missing", id, toJSON(entry))
+	}
 }
 
 func atLeast(n int) func([]hosting.LogEntry) bool {
@@ -141,6 +154,28 @@ func (e *env) wantNoCursors(t *testing.T, id string, entries []hosting.LogEntry)
 		return
 	}
 	t.Errorf("StreamLogs(%s) after a cursor, which no entry has, ended without an error", id)
+}
+
+// cursorBad takes what no provider gives out.
+func cursorBad(t *testing.T, e *env) {
+	id := e.create(t, e.config(Serve)).ID
+	options := hosting.LogQueryOptions{After: "no cursor!"}
+	_, err := e.p.GetLogs(e.ctx, id, options)
+	e.wantIDError(t, fmt.Sprintf("GetLogs(%s) after a cursor that is none", id), id, err, hosting.LogsFailed, hosting.InvalidArgument, "after")
+	if !e.has(t, hosting.CanStreamLogs) {
+		return
+	}
+	yields := 0
+	for entry, err := range hosting.StreamLogs(e.ctx, e.p, id, options) {
+		if yields++; yields > 1 {
+			t.Errorf("StreamLogs(%s) after a cursor that is none goes on: %s, %v", id, toJSON(entry), err)
+			break
+		}
+		e.wantIDError(t, fmt.Sprintf("StreamLogs(%s) after a cursor that is none", id), id, err, hosting.LogsFailed, hosting.InvalidArgument, "after")
+	}
+	if yields == 0 {
+		t.Errorf("StreamLogs(%s) after a cursor that is none ended without an error", id)
+	}
 }
 
 func streamSelects(t *testing.T, e *env) {

@@ -213,6 +213,9 @@ func cases() []testCase {
 		jsonCases(),
 		watchCases(),
 		applyCases(),
+		applyScaleCases(),
+		planCases(),
+		rollbackCases(),
 	)
 }
 

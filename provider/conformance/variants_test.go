@@ -112,3 +112,34 @@ func (p cursorless) StreamLogs(c ctx, id string, options hosting.LogQueryOptions
 		}
 	}
 }
+
+// gappy is a sound provider whose platform loses lines now and then, or may
+// have.
+type gappy struct{ full }
+
+func TestSuiteWithGaps(t *testing.T) {
+	conformance.Run(t, harness(func() hosting.CloudHostingProvider { return gappy{newFull()} }))
+}
+
+func (p gappy) StreamLogs(c ctx, id string, options hosting.LogQueryOptions) stream {
+	return withGaps(p.full.StreamLogs(c, id, options), "lines may be missing")
+}
+
+// withGaps puts a gap behind each third entry.
+func withGaps(entries stream, message string) stream {
+	return func(yield func(hosting.LogEntry, error) bool) {
+		n := 0
+		for entry, err := range entries {
+			if !yield(entry, err) {
+				return
+			}
+			if n++; n%3 != 0 || err != nil {
+				continue
+			}
+			gap := hosting.LogEntry{Timestamp: entry.Timestamp, Message: message, Source: entry.Source, Metadata: map[string]string{hosting.MetadataGap: "rotated"}}
+			if !yield(gap, nil) {
+				return
+			}
+		}
+	}
+}
