@@ -121,7 +121,7 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 	case ctx.Err() != nil:
 		return false, nil
 	case out.cut:
-		s.eof = false
+		s.eof, s.quiet = false, 0
 		return true, nil
 	case out.err != nil && isNoLog(out.err):
 		return s.judgeNoLog(ctx, r, tries)
@@ -130,25 +130,27 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 	case out.err != nil:
 		s.eof = false
 		tries.failures++
-		if out.fresh > 0 {
-			tries.failures = 0
+		if out.fresh > 0 || out.took >= 2*silence {
+			tries.failures, s.quiet = 0, 0
 		}
 		return true, nil
-	case out.missed, r.ended && !out.proven:
-		if tries.misses++; tries.misses < triesBeforeGap {
-			return true, s.refresh(ctx, tries)
-		}
-		s.gapTo(gapRotated, startOf(r))
+	case r.ended && !out.missed && !out.proven && s.quiet > 0:
+		// It had been read to its end before the node removed it.
+		s.at.ended, s.hidden = true, true
 		*tries = reading{}
-		return true, nil
+		return true, s.flush(ctx)
+	case out.missed, r.ended && !out.proven:
+		return s.judgeMissing(ctx, r, tries)
 	}
 	*tries = reading{}
 	// An answer may have been cut short: only one that brings nothing new, soon
-	// after another has ended, is the end.
-	if s.eof && out.proven && out.fresh == 0 && out.took < 2*silence {
-		s.quiet++
-	} else {
+	// after another has ended, is the end. Later the kubelet may have removed
+	// the log, before the API server tells that the container has ended.
+	switch {
+	case out.fresh > 0, out.took >= 2*silence:
 		s.quiet = 0
+	case s.eof && out.proven:
+		s.quiet++
 	}
 	s.eof = true
 	if out.complete || r.ended && (s.quiet > 0 || !s.follow) {
@@ -156,6 +158,29 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 		return true, s.flush(ctx)
 	}
 	return s.follow || r.ended, nil
+}
+
+// judgeMissing is about a log that does not have the last line.
+func (s *logSource) judgeMissing(ctx context.Context, r run, tries *reading) (bool, error) {
+	if !r.ended {
+		// The kubelet may be ahead of what the API server tells: then the log
+		// of the run before is the one that was read.
+		before := r
+		before.previous, before.ended = true, true
+		if out := s.readRun(ctx, before); out.err == nil && out.proven {
+			return s.judge(ctx, before, out, tries)
+		}
+	}
+	if tries.misses++; tries.misses < triesBeforeGap {
+		return true, s.refresh(ctx, tries)
+	}
+	reason := gapRotated
+	if pod, _, _ := s.state.get(); r.ended && pod.DeletionTimestamp != nil {
+		reason = gapDeleted
+	}
+	s.gapTo(reason, startOf(r))
+	*tries = reading{}
+	return true, nil
 }
 
 // judgeNoLog is about a log that is not there.
@@ -229,8 +254,8 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 	m.start(ctx)
 	out = s.readLines(ctx, body, overlapWith(s.at.position), r, opened, false)
 	m.stop()
+	out.took = time.Since(opened)
 	if m.final == nil {
-		out.took = time.Since(opened)
 		if connection.Err() != nil && ctx.Err() == nil {
 			out.err, out.cut = nil, true
 		}
@@ -240,11 +265,11 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 	if ctx.Err() != nil || out.missed {
 		return out
 	}
-	fresh := out.fresh
+	fresh, took := out.fresh, out.took
 	out = s.readLines(ctx, m.final, overlapWith(s.at.position), r, opened, true)
 	out.complete = out.proven && !out.missed && out.err == nil && out.fresh == 0
 	out.missed = false // it may be the log of another run
-	out.fresh += fresh
+	out.fresh, out.took = out.fresh+fresh, took
 	return out
 }
 

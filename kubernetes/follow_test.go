@@ -143,7 +143,9 @@ func TestTheKubeletMayHaveAnotherRunThanTheAPIServerTells(t *testing.T) {
 		k.abort = true
 	})
 	k.print(10)
-	time.Sleep(50 * time.Millisecond)
+	f.await(t, "1 2 3") // what the run before had left is there all the same
+	time.Sleep(2 * time.Second)
+	assert.Equal(t, "1 2 3", f.got())
 	k.do(func() { k.stale = nil })
 	f.tell()
 	f.await(t, "1 2 3 10")

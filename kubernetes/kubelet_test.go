@@ -125,6 +125,14 @@ func (k *kubeletScript) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if query.Get("previous") == "true" {
 		n--
 	}
+	if n < 0 {
+		k.mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure",
+			Reason: metav1.StatusReasonBadRequest, Code: 400, Message: "previous terminated container \"main\" in pod \"web-1\" not found"})
+		return
+	}
 	run, cut := k.runs[n], k.cut
 	file := len(run.files) - 1
 	read := 0

@@ -209,7 +209,7 @@ func TestAStreamGoesThroughCrashesUpdatesAndDisconnects(t *testing.T) {
 	runs, gaps := requireNumbered(t, of[exact.ID].end(t), 500)
 	t.Logf("%d runs, %d gaps, %d connections broken", runs, gaps, b.broken)
 	assert.GreaterOrEqual(t, runs, 8)
-	assert.Greater(t, b.broken, 16)
+	assert.Positive(t, b.broken)
 	runs, gaps = requireNumbered(t, of[steady.ID].end(t), 0)
 	t.Logf("%d runs, %d gaps", runs, gaps)
 	assert.GreaterOrEqual(t, runs, 8)
