@@ -14,8 +14,21 @@ import (
 
 // The suite runs with the permissions that are shipped, and no others.
 func TestKubernetesConforms(t *testing.T) {
+	t.Parallel()
 	w := newNodeWorld(t)
-	p := w.provider(t, w.asShipped(t), smallPods)
+	requireConforms(t, w.provider(t, w.asShipped(t), smallPods))
+}
+
+func TestKubernetesConformsWithACache(t *testing.T) {
+	t.Parallel()
+	w := newNodeWorld(t)
+	p := w.provider(t, w.asShipped(t), smallPods, func(c *kubernetes.Config) { c.Cache = true })
+	run(t, p)
+	requireConforms(t, p)
+}
+
+func requireConforms(t *testing.T, p *kubernetes.Provider) {
+	t.Helper()
 	conformance.Run(t, conformance.Harness{
 		Provider:  func(*testing.T) hosting.CloudHostingProvider { return p },
 		Container: skill,
