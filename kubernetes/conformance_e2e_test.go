@@ -14,8 +14,19 @@ import (
 
 func TestKubernetesConforms(t *testing.T) {
 	w := newWorldOn(t, testcluster.StartWithNode(t), smallPods)
+	conforms(t, w.Provider)
+}
+
+func TestConformanceWithCache(t *testing.T) {
+	w := newWorldOn(t, testcluster.StartWithNode(t), smallPods, func(c *kubernetes.Config) { c.Cache = true })
+	run(t, w.Provider)
+	conforms(t, w.Provider)
+}
+
+func conforms(t *testing.T, p *kubernetes.Provider) {
+	t.Helper()
 	conformance.Run(t, conformance.Harness{
-		Provider:  func(*testing.T) hosting.CloudHostingProvider { return w.Provider },
+		Provider:  func(*testing.T) hosting.CloudHostingProvider { return p },
 		Container: skill,
 		Timeout:   5 * time.Minute,
 		Parallel:  true,
