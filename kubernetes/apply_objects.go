@@ -107,9 +107,9 @@ func (ap *application) give(ctx context.Context, part part) error {
 			return err
 		}
 		if live, err = ap.ownFields(ctx, part.resource, live); err != nil {
-			return err
+			return lookAgain(part.resource, part.object, err)
 		}
-		err = ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live)
+		err = lookAgain(part.resource, part.object, ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live))
 		if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(err) {
 			return ap.replaceJob(ctx, live)
 		}
@@ -124,8 +124,14 @@ func (ap *application) make(ctx context.Context, part part) error {
 	}
 	part.object.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
 	_, err := part.create(ctx, ap.t.region, part.object)
-	if apierrors.IsAlreadyExists(err) {
-		return apierrors.NewConflict(groupResource(part.resource), part.object.GetName(), err) // look again
+	return lookAgain(part.resource, part.object, err)
+}
+
+// lookAgain makes a conflict of the answer that an object is gone, or is there
+// by now: other calls make and remove parts too.
+func lookAgain(r *resource, o object, err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
+		return apierrors.NewConflict(groupResource(r), o.GetName(), err)
 	}
 	return err
 }
