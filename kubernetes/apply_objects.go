@@ -107,23 +107,40 @@ func (ap *application) give(ctx context.Context, part part) error {
 			return err
 		}
 		if live, err = ap.ownFields(ctx, part.resource, live); err != nil {
-			return err
+			return lookAgain(part, err)
 		}
 		err = ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live)
 		if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(err) {
 			return ap.replaceJob(ctx, live)
 		}
-		return err
+		return lookAgain(part, err)
 	})
 }
 
-// make creates a part that is missing.
+// lookAgain makes a conflict of a part that was there and is gone: another call
+// may have removed it, which says nothing about the instance.
+func lookAgain(part part, err error) error {
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	return apierrors.NewConflict(groupResource(part.resource), part.object.GetName(), err)
+}
+
+// make creates a part that is missing, unless that is so because another call
+// has written a newer configuration, which has no such part.
 func (ap *application) make(ctx context.Context, part part) error {
+	newest, err := ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t)
+	if err != nil {
+		return err
+	}
+	if newest.UID != ap.anchor.UID || newest.record.Desired.Generation != ap.anchor.record.Desired.Generation {
+		return errSuperseded
+	}
 	if part.resource == secrets {
 		return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "%s is gone, and only its creator knows its values: apply the configuration again", describe(part.resource, part.object))
 	}
 	part.object.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
-	_, err := part.create(ctx, ap.t.region, part.object)
+	_, err = part.create(ctx, ap.t.region, part.object)
 	if apierrors.IsAlreadyExists(err) {
 		return apierrors.NewConflict(groupResource(part.resource), part.object.GetName(), err) // look again
 	}

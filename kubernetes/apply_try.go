@@ -84,6 +84,7 @@ func (ap *application) try(ctx context.Context, part part, next record, old obje
 	a.live = live
 	a.wanted = ap.follow(part, next, live)
 	a.result, a.err = ap.tryChange(ctx, part.resource, a.wanted, live, old)
+	a.err = lookAgain(part, a.err)
 	if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(a.err) {
 		if seen := ap.t.kind.observe(live); !seen.stopped && seen.finished == "" {
 			a.err = ap.jobIsRunning(next.Config)
