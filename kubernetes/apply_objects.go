@@ -117,13 +117,21 @@ func (ap *application) give(ctx context.Context, part part) error {
 	})
 }
 
-// make creates a part that is missing.
+// make creates a part that is missing, unless that is so because another call
+// has written a newer configuration, which has no such part.
 func (ap *application) make(ctx context.Context, part part) error {
+	newest, err := ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t)
+	if err != nil {
+		return err
+	}
+	if newest.UID != ap.anchor.UID || newest.record.Desired.Generation != ap.anchor.record.Desired.Generation {
+		return errSuperseded
+	}
 	if part.resource == secrets {
 		return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "%s is gone, and only its creator knows its values: apply the configuration again", describe(part.resource, part.object))
 	}
 	part.object.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
-	_, err := part.create(ctx, ap.t.region, part.object)
+	_, err = part.create(ctx, ap.t.region, part.object)
 	return lookAgain(part.resource, part.object, err)
 }
 
