@@ -3,8 +3,11 @@
 package kubernetes_test
 
 import (
+	"context"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/testcluster"
@@ -15,7 +18,25 @@ import (
 // The suite runs with the permissions that are shipped, and no others.
 func TestKubernetesConforms(t *testing.T) {
 	w := newNodeWorld(t)
-	p := w.provider(t, w.asShipped(t), smallPods)
+	conform(t, w.provider(t, w.asShipped(t), smallPods))
+}
+
+func TestKubernetesConformsWithACache(t *testing.T) {
+	w := newNodeWorld(t)
+	p := w.provider(t, w.asShipped(t), smallPods, func(c *kubernetes.Config) { c.Cache = true })
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	// Before the namespace goes, and after the cases, which run in parallel.
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-done)
+	})
+	conform(t, p)
+}
+
+func conform(t *testing.T, p *kubernetes.Provider) {
+	t.Helper()
 	conformance.Run(t, conformance.Harness{
 		Provider:  func(*testing.T) hosting.CloudHostingProvider { return p },
 		Container: skill,

@@ -79,6 +79,14 @@ func calls() map[string]call {
 			}
 			return nil
 		}
+		watch do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, _ string) error {
+			for change, err := range p.WatchInstances(ctx) {
+				if err != nil || change.Type == hosting.ChangeSynced {
+					return err
+				}
+			}
+			return nil
+		}
 		metrics do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			_, err := p.GetMetrics(ctx, id)
 			return err
@@ -113,6 +121,7 @@ func calls() map[string]call {
 		"list":    {on: hosting.TypeDeployment, do: list},
 		"logs":    {on: hosting.TypeDeployment, do: logs, running: true},
 		"follow":  {on: hosting.TypeDeployment, do: follow, running: true},
+		"watch":   {on: hosting.TypeDeployment, do: watch},
 		"metrics": {on: hosting.TypeDeployment, do: metrics, running: true},
 		"run now": {on: hosting.TypeCronJob, do: runNow},
 	}
@@ -207,6 +216,14 @@ func neededBy() map[permission]string {
 		{autoscaling, "horizontalpodautoscalers", "get"}:    "start statefulset",
 		{core, "pods", "list"}:                              "get job",
 		{core, "pods", "watch"}:                             "follow",
+		{core, "configmaps", "watch"}:                       "watch",
+		{core, "services", "watch"}:                         "watch",
+		{apps, "deployments", "watch"}:                      "watch",
+		{apps, "statefulsets", "watch"}:                     "watch",
+		{apps, "daemonsets", "watch"}:                       "watch",
+		{batch, "jobs", "watch"}:                            "watch",
+		{batch, "cronjobs", "watch"}:                        "watch",
+		{networking, "ingresses", "watch"}:                  "watch",
 		{core, "pods/log", "get"}:                           "logs",
 		{core, "events", "list"}:                            "events daemonset",
 		{apps, "replicasets", "list"}:                       "events deployment",
@@ -214,10 +231,13 @@ func neededBy() map[permission]string {
 	}
 }
 
-// neededOnNodes are the permissions that only containers which really run show
-// the need of, each with its end-to-end test.
-func neededOnNodes() map[permission]string {
-	return map[permission]string{{"", "pods", "get"}: "TestFollowingRestartsNeedsToGetPods"}
+// neededElsewhere are the permissions that have a test of their own: without
+// them something is missing, or only containers which really run need them.
+func neededElsewhere() map[permission]string {
+	return map[permission]string{
+		{"", "pods", "get"}:     "TestFollowingRestartsNeedsToGetPods", // end to end
+		{"", "events", "watch"}: "TestAWatchThatMayNotWatchEventsLearnsOfTheirReasonsLate",
+	}
 }
 
 // prepare makes what a call is done to, as an administrator.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -112,7 +113,7 @@ func TestEveryCallSucceedsUnderTheShippedRoleWhichAllowsNoMore(t *testing.T) {
 	// No request names these: an admission plugin asks for them.
 	all.used[permission{"", "configmaps/finalizers", "update"}] = true
 	all.used[permission{"batch", "cronjobs/finalizers", "update"}] = true
-	for p := range neededOnNodes() {
+	for p := range neededElsewhere() {
 		all.used[p] = true
 	}
 	assert.ElementsMatch(t, permissions(shippedRules(t, namespacedFile)), slices.Collect(maps.Keys(all.used)))
@@ -122,14 +123,14 @@ func TestEachPermissionOfTheShippedRoleIsNeeded(t *testing.T) {
 	t.Parallel()
 	shipped := permissions(shippedRules(t, namespacedFile))
 	needed := neededBy()
-	require.ElementsMatch(t, shipped, slices.Concat(slices.Collect(maps.Keys(needed)), slices.Collect(maps.Keys(neededOnNodes()))),
+	require.ElementsMatch(t, shipped, slices.Concat(slices.Collect(maps.Keys(needed)), slices.Collect(maps.Keys(neededElsewhere()))),
 		"every permission has a call that needs it")
 	w := newWorldOn(t, testcluster.Start(t))
 	all := calls()
 	for i, removed := range shipped {
 		name, here := needed[removed]
 		if !here {
-			continue // an end-to-end test takes it away
+			continue // another test takes it away
 		}
 		t.Run("without "+removed.String()+" there is no "+name, func(t *testing.T) {
 			t.Parallel()
@@ -147,4 +148,36 @@ func TestEachPermissionOfTheShippedRoleIsNeeded(t *testing.T) {
 			assert.Contains(t, err.Error(), fmt.Sprintf("cannot %s resource %q", removed.verb, removed.resource))
 		})
 	}
+}
+
+func TestAWatchThatMayNotWatchEventsLearnsOfTheirReasonsLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.setQuota(t, "pods")
+	_, err := w.CreateInstance(t.Context(), everything("first", hosting.TypeStatefulSet))
+	require.NoError(t, err)
+	full := permissions(shippedRules(t, namespacedFile))
+	limited := w.as(t, w.namespace, without(full, permission{"", "events", "watch"}))
+	shipped := w.asShipped(t)
+	failed := func(c hosting.InstanceChange) bool {
+		return c.Instance.Metadata[hosting.MetadataReason] == "FailedCreate"
+	}
+	for round := range 5 {
+		told, notTold := watchAll(t, w.provider(t, shipped)), watchAll(t, w.provider(t, limited))
+		told.requireSynced(t)
+		notTold.requireSynced(t)
+		began := time.Now()
+		instance, err := w.CreateInstance(t.Context(), everything(fmt.Sprintf("web-%d", round), hosting.TypeStatefulSet))
+		require.NoError(t, err)
+		told.requireTold(t, instance.ID, "FailedCreate", failed)
+		late := !slices.ContainsFunc(notTold.told(), func(c hosting.InstanceChange) bool { return c.Instance.ID == instance.ID && failed(c) })
+		took := time.Since(began)
+		told.stop(t)
+		notTold.stop(t)
+		if took < 10*time.Second { // before it lists the events again
+			require.True(t, late)
+			return
+		}
+	}
+	require.Fail(t, "the cluster is too slow to tell")
 }
