@@ -41,10 +41,18 @@ func (s *logSource) run(ctx context.Context) error {
 				}
 				continue
 			}
-			s.at = tracker{position: startOf(next.run)}
+			s.before = 0
+			if s.at.run+1 == next.run.number {
+				s.before = s.at.high
+			}
+			s.at, s.floor = tracker{position: startOf(next.run)}, 0
 			s.begins, s.quiet, s.eof = true, 0, false
 		}
 		out := s.readRun(ctx, next.run)
+		if out.ahead {
+			next.run.previous, next.run.ended = true, true
+			out = s.readRun(ctx, next.run)
+		}
 		again, err := s.judge(ctx, next.run, out, &tries)
 		if !again {
 			return err
@@ -140,7 +148,7 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 		*tries = reading{}
 		return true, s.flush(ctx)
 	case out.missed, r.ended && !out.proven:
-		return s.judgeMissing(ctx, r, tries)
+		return s.judgeMissing(ctx, r, out, tries)
 	}
 	*tries = reading{}
 	// An answer may have been cut short: only one that brings nothing new, soon
@@ -161,8 +169,8 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 }
 
 // judgeMissing is about a log that does not have the last line.
-func (s *logSource) judgeMissing(ctx context.Context, r run, tries *reading) (bool, error) {
-	if !r.ended {
+func (s *logSource) judgeMissing(ctx context.Context, r run, out outcome, tries *reading) (bool, error) {
+	if !r.previous {
 		// The kubelet may be ahead of what the API server tells: then the log
 		// of the run before is the one that was read.
 		before := r
@@ -178,8 +186,17 @@ func (s *logSource) judgeMissing(ctx context.Context, r run, tries *reading) (bo
 	if pod, _, _ := s.state.get(); r.ended && pod.DeletionTimestamp != nil {
 		reason = gapDeleted
 	}
-	s.gapTo(reason, startOf(r))
 	*tries = reading{}
+	if out.foreign {
+		end := startOf(r)
+		end.ended = true
+		s.gapTo(gapRestarts, end)
+		return true, nil
+	}
+	// What is older than the last line and still there was read before.
+	floor := max(s.floor, s.at.high)
+	s.gapTo(reason, startOf(r))
+	s.floor = floor
 	return true, nil
 }
 
@@ -245,6 +262,12 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 		return outcome{err: err}
 	}
 	defer body.Close()
+	if s.follow && s.at.at == 0 && !r.previous {
+		ahead, err := s.ahead(ctx, r)
+		if err != nil || ahead {
+			return outcome{err: err, ahead: ahead}
+		}
+	}
 	if !follow {
 		out = s.readLines(ctx, body, overlapWith(s.at.position), r, opened, r.ended)
 		out.took = time.Since(opened)
@@ -257,7 +280,7 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 	out.took = time.Since(opened)
 	if m.final == nil {
 		if connection.Err() != nil && ctx.Err() == nil {
-			out.err, out.cut = nil, true
+			out.err, out.cut, out.missed = nil, !m.emptied, m.emptied
 		}
 		return out
 	}
@@ -282,6 +305,9 @@ type minder struct {
 	// final is the log once more, opened when the run had ended: after that
 	// the pod may be deleted at any time. It is for after stop.
 	final io.ReadCloser
+	// emptied tells that the log has no lines, though it had some. It is for
+	// after stop.
+	emptied bool
 
 	done chan struct{}
 	wg   sync.WaitGroup
@@ -301,7 +327,8 @@ func (m *minder) mind(ctx context.Context) {
 	began := time.Now()
 	tick := time.NewTicker(silence / 4)
 	defer tick.Stop()
-	looked, ended := false, time.Time{}
+	var looked, ended time.Time
+	volume := int64(0) // when it was looked
 	for {
 		pod, gone, changed := m.s.state.get()
 		if ended.IsZero() && (gone || m.hasEnded(ctx, pod)) {
@@ -328,14 +355,28 @@ func (m *minder) mind(ctx context.Context) {
 		case time.Since(began) > quantum && m.s.p.logSlots.contended():
 			m.cancel()
 			return
-		case !looked && idle >= silence:
-			looked = true
+		case idle >= silence && m.due(looked, volume):
+			looked, volume = time.Now(), m.s.volume.Load()
 			if m.stalled(ctx) {
 				m.cancel()
 				return
 			}
 		}
 	}
+}
+
+const (
+	// rotatable is how much of a log comes until it is looked again for what
+	// the kubelet does when it rotates it: it rotates large logs only.
+	rotatable = 256 << 10
+	// lookAgain is when it is looked if less came.
+	lookAgain = time.Minute
+)
+
+// due tells whether to look at a log that is silent.
+func (m *minder) due(looked time.Time, volume int64) bool {
+	more := m.s.volume.Load() - volume
+	return looked.IsZero() || more >= rotatable || more > 0 && time.Since(looked) >= lookAgain
 }
 
 // idle is how long nothing has come.
@@ -383,7 +424,66 @@ func (m *minder) stalled(ctx context.Context) bool {
 	}
 	at, _, ok := splitLine(data)
 	if !ok {
-		return m.s.located.Load() // the file is new, and still empty
+		// The file is new, and still empty. It may stay so: who waits for a
+		// line would never learn what was in the files before it.
+		m.emptied = len(data) == 0 && !m.s.located.Load() && m.s.behind.Load() != 0
+		return m.emptied || m.s.located.Load()
 	}
 	return at.UnixNano() > m.s.high.Load()
+}
+
+// ahead tells that the kubelet has begun another run than the API server knows
+// of: the one before it is then r, of which nothing has been read. It is for
+// after the log of r was asked for.
+func (s *logSource) ahead(ctx context.Context, r run) (bool, error) {
+	before := r
+	before.previous = true
+	at, err := s.firstTime(ctx, before)
+	switch {
+	case err != nil && isNoLog(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	case r.number == 0:
+		return true, nil // there is none before the first
+	case at == 0:
+		return false, nil
+	case s.before != 0:
+		return at > s.before, nil
+	}
+	return r.started != 0 && at >= time.Unix(r.started+1, 0).UnixNano(), nil
+}
+
+// firstTime returns the time of the first line that the log of a run still
+// has, 0 if it has none.
+func (s *logSource) firstTime(ctx context.Context, r run) (int64, error) {
+	const enough = 128
+	limit := int64(enough)
+	query := &corev1.PodLogOptions{Container: s.key.container, Previous: r.previous, Timestamps: true, LimitBytes: &limit}
+	body, err := s.t.client.CoreV1().Pods(s.t.namespace).GetLogs(s.key.pod, query).Stream(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, enough))
+	if err != nil {
+		return 0, err
+	}
+	at, _, ok := splitLine(data)
+	if !ok {
+		return 0, nil
+	}
+	return at.UnixNano(), nil
+}
+
+// skipped tells that the kubelet may have passed over a file before a line: it
+// does when it is itself late, and the log is rotated twice meanwhile. Then the
+// line is the first of its file, and seconds after the one before.
+func (s *logSource) skipped(ctx context.Context, r run, at int64) bool {
+	if r.ended || s.at.at == 0 || at-s.at.high < lagSuspect || s.volume.Load()-s.checked < rotatable {
+		return false
+	}
+	s.checked = s.volume.Load()
+	first, err := s.firstTime(ctx, r)
+	return err != nil || first >= at
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/loglines"
@@ -33,7 +34,14 @@ type followedSource struct {
 
 func followScript(t *testing.T, k *kubeletScript) *followedSource {
 	t.Helper()
+	return followFrom(t, k, k.snapshot())
+}
+
+// followFrom begins with what the API server tells of the pod.
+func followFrom(t *testing.T, k *kubeletScript, pod *corev1.Pod) *followedSource {
+	t.Helper()
 	f := &followedSource{logSource: k.source(t), k: k, done: make(chan error, 1)}
+	f.state = newPodState(pod)
 	f.send = func(ctx context.Context, items []logItem) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -233,4 +241,87 @@ func TestAPodThatNeverRanLeavesNoGap(t *testing.T) {
 	f.remove()
 	f.ended(t)
 	assert.Empty(t, f.got())
+}
+
+func (k *kubeletScript) restart() {
+	k.do(func() {
+		k.runs[len(k.runs)-1].ended = true
+		k.runs = append(k.runs, &scriptedRun{files: [][]string{nil}})
+		k.cut++
+	})
+}
+
+func TestARunThatEndedForTheAPIServerMayHaveBeenFollowedByAnother(t *testing.T) {
+	t.Parallel()
+	k := startedScript(1, 2)
+	f := followScript(t, k)
+	f.await(t, "1 2")
+	k.print(3)
+	k.do(func() {
+		k.runs[0].ended = true
+		k.stale = k.pod()
+		k.runs = append(k.runs, &scriptedRun{files: [][]string{nil}})
+		k.cut, k.abort = k.cut+1, true
+	})
+	k.print(10, 11)
+	f.state.set(k.stale, false)
+	f.await(t, "1 2 3")
+	time.Sleep(2 * time.Second)
+	k.do(func() { k.stale = nil })
+	f.tell()
+	f.await(t, "1 2 3 10 11")
+}
+
+func TestARunIsNotReadAsTheOneBefore(t *testing.T) {
+	t.Parallel()
+	k := startedScript(5, 6)
+	stale := k.snapshot()
+	k.do(func() { k.stale = stale })
+	k.restart()
+	k.print(20, 21)
+	f := followFrom(t, k, stale)
+	f.await(t, "5 6")
+	time.Sleep(2 * time.Second)
+	k.do(func() { k.stale = nil })
+	f.tell()
+	f.await(t, "5 6 20 21")
+}
+
+func TestALogThatStaysEmptyAfterItsRotationIsAGap(t *testing.T) {
+	t.Parallel()
+	k := startedScript(1, 2)
+	f := followScript(t, k)
+	f.await(t, "1 2")
+	k.rotate()
+	k.print(3, 4)
+	k.rotate()
+	f.await(t, "1 2 rotated")
+	k.print(5)
+	f.await(t, "1 2 rotated 5")
+}
+
+func TestAKubeletThatWaitsForAnOldFileAfterAnEarlierSilenceIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	k := startedScript(1, 2)
+	f := followScript(t, k)
+	f.await(t, "1 2")
+	time.Sleep(2 * silence)
+	f.volume.Add(rotatable) // as if much had come
+	k.rotate()
+	k.print(5, 6)
+	f.await(t, "1 2 rotated 5 6")
+}
+
+func TestAFileThatTheKubeletPassedOverIsAGap(t *testing.T) {
+	t.Parallel()
+	k := startedScript(1, 2)
+	k.jump = true
+	f := followScript(t, k)
+	f.await(t, "1 2")
+	f.volume.Add(rotatable) // as if much had come
+	k.do(func() { r := k.runs[0]; r.files = append(r.files, []string{}, nil) })
+	k.print(100, 101)
+	f.await(t, "1 2 rotated 100 101")
+	k.print(200)
+	f.await(t, "1 2 rotated 100 101 200")
 }

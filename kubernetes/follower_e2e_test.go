@@ -166,13 +166,14 @@ func (f *follower) stop(t testing.TB) {
 // arrived, or nothing has for long, and returns the account.
 func settle(t testing.TB, logs *nodeLogs, received func() []receivedLine, end time.Time) account {
 	t.Helper()
-	for count, changed := -1, time.Now(); ; pause(t, time.Second) {
+	began := time.Now()
+	for count, changed := -1, began; ; pause(t, time.Second) {
 		got := received() // before what was printed: nobody receives more than that
 		if len(got) != count {
 			count, changed = len(got), time.Now()
 		}
 		result := logs.printed(t).audit(got, end)
-		if result.Lost == 0 || time.Since(changed) > patience || time.Since(end) > 3*patience {
+		if result.Lost == 0 || time.Since(changed) > patience || time.Since(began) > 3*patience {
 			return result
 		}
 	}

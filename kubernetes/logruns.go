@@ -42,7 +42,11 @@ func endedRun(state *corev1.ContainerStateTerminated, number int64) run {
 	if state == nil || state.ContainerID == "" {
 		return run{}
 	}
-	return run{id: runID(state.ContainerID), number: max(number, 0), ended: true, started: state.StartedAt.Unix()}
+	r := run{id: runID(state.ContainerID), number: max(number, 0), ended: true, started: state.StartedAt.Unix()}
+	if !state.FinishedAt.IsZero() {
+		r.finished = state.FinishedAt.Unix()
+	}
+	return r
 }
 
 func runID(containerID string) uint32 {

@@ -71,11 +71,17 @@ type logSource struct {
 	batch  []logItem
 	size   int  // bytes in the batch
 	hidden bool // the position is behind lines that are in no item
+	// before is the time of the last line of the run before, 0 if not known.
+	before int64
+	// floor is the time up to which the run was read before a gap.
+	floor   int64
+	checked int64 // the volume when it was looked whether a file was skipped
 
 	// For what minds a connection.
 	behind    atomic.Int64 // the time of the last line that was sent
 	high      atomic.Int64 // and the latest
 	idleSince atomic.Int64 // since when a read blocks, in Unix nanoseconds; 0: it does not
+	volume    atomic.Int64 // bytes that have come
 	located   atomic.Bool  // the connection has brought a line
 	idle      atomic.Bool  // there is nothing to read
 }
@@ -109,7 +115,10 @@ type outcome struct {
 	proven bool // what was read before has come again
 	missed bool // it has not, but what comes after it has
 	fresh  int  // lines that were new
-	err    error
+	// foreign: it is the log of a later run, which began after this one ended.
+	foreign bool
+	ahead   bool // it was not read: the kubelet has it as that of the run before
+	err     error
 
 	complete bool          // the run had ended, and this was all
 	cut      bool          // the connection was ended from here
@@ -149,14 +158,22 @@ func (s *logSource) readLines(ctx context.Context, body io.Reader, o *overlap, r
 		}
 		if stamp, message, ok := splitLine(line); ok {
 			at, sum := stamp.UnixNano(), lineSum(message)
+			if !s.located.Load() && s.follow && r.previous && r.finished != 0 && at > time.Unix(r.finished+foreignAfter, 0).UnixNano() {
+				out.missed, out.foreign = true, true
+				return out
+			}
+			s.volume.Add(int64(len(line)))
 			s.located.Store(true)
 			switch o.judge(at, sum) {
 			case lineMissing:
 				out.missed = true
 				return out
 			case lineNew:
+				if at <= s.floor {
+					break
+				}
 				out.fresh++
-				s.line(stamp, message, sum, r, opened, arrived)
+				s.line(ctx, stamp, message, sum, r, opened, arrived)
 			case lineKnown:
 				s.at.resume(o)
 			}
@@ -175,6 +192,10 @@ func (s *logSource) readLines(ctx context.Context, body io.Reader, o *overlap, r
 	}
 }
 
+// foreignAfter is how many seconds after the end of a run the first line of its
+// log is not its own.
+const foreignAfter = 2
+
 // A batch is what is passed on at a time.
 const (
 	maxBatch      = 128
@@ -182,9 +203,9 @@ const (
 )
 
 // line takes in a new line.
-func (s *logSource) line(stamp time.Time, message []byte, sum uint32, r run, opened, arrived time.Time) {
+func (s *logSource) line(ctx context.Context, stamp time.Time, message []byte, sum uint32, r run, opened, arrived time.Time) {
 	at := stamp.UnixNano()
-	if s.begins && s.startMissed(r, stamp, opened) || s.meter.jumped(at, arrived.UnixNano()) {
+	if s.begins && s.startMissed(r, stamp, opened) || s.meter.jumped(at, arrived.UnixNano()) || s.skipped(ctx, r, at) {
 		s.gap(gapRotated, stamp)
 	}
 	s.begins = false

@@ -96,4 +96,5 @@ type run struct {
 	previous bool  // it is the one before the current
 	ended    bool  // it prints no more
 	started  int64 // Unix seconds; 0 if not known
+	finished int64 // as well
 }
