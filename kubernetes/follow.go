@@ -369,14 +369,14 @@ const (
 	// rotatable is how much of a log comes until it is looked again for what
 	// the kubelet does when it rotates it: it rotates large logs only.
 	rotatable = 256 << 10
-	// lookAgain is when it is looked if less came.
-	lookAgain = time.Minute
+	// lookAgainAfter is when it is looked if less came.
+	lookAgainAfter = time.Minute
 )
 
 // due tells whether to look at a log that is silent.
 func (m *minder) due(looked time.Time, volume int64) bool {
 	more := m.s.volume.Load() - volume
-	return looked.IsZero() || more >= rotatable || more > 0 && time.Since(looked) >= lookAgain
+	return looked.IsZero() || more >= rotatable || more > 0 && time.Since(looked) >= lookAgainAfter
 }
 
 // idle is how long nothing has come.
