@@ -207,19 +207,20 @@ func (w *world) addRunningPods(tb testing.TB, n int) {
 // a plain watch of the same Deployments that is open beside it.
 func BenchmarkWatch(b *testing.B) {
 	const instances, changes = 20, 300
+	const stoppedReplicas = "skillcenter.io/stopped-replicas"
 	w := newWorld(b)
 	for i := range instances {
-		w.mustCreate(b, simple(fmt.Sprintf("web-%d", i), hosting.TypeDeployment))
+		require.NoError(b, w.StopInstance(b.Context(), w.mustCreate(b, simple(fmt.Sprintf("web-%d", i), hosting.TypeDeployment)).ID))
 	}
 	raw := w.protobufClient(b)
 	for b.Loop() {
 		var mu sync.Mutex
 		plain, ours := map[string]time.Time{}, map[string]time.Time{}
-		first := func(seen map[string]time.Time, name string, replicas int) {
+		first := func(seen map[string]time.Time, change string) {
 			mu.Lock()
 			defer mu.Unlock()
-			if key := fmt.Sprintf("%s/%d", name, replicas); seen[key].IsZero() {
-				seen[key] = time.Now()
+			if seen[change].IsZero() {
+				seen[change] = time.Now()
 			}
 		}
 		p := w.provider(b, w.cluster.Config())
@@ -230,7 +231,7 @@ func BenchmarkWatch(b *testing.B) {
 		wait.Go(func() {
 			for event := range beside.ResultChan() {
 				if d, ok := event.Object.(*appsv1.Deployment); ok {
-					first(plain, d.Name, int(*d.Spec.Replicas))
+					first(plain, d.Annotations[stoppedReplicas])
 				}
 			}
 		})
@@ -243,15 +244,16 @@ func BenchmarkWatch(b *testing.B) {
 				case change.Type == hosting.ChangeSynced:
 					close(synced)
 				default:
-					first(ours, change.Instance.Name, change.Instance.Replicas)
+					first(ours, change.Instance.Metadata[hosting.MetadataStoppedReplicas])
 				}
 			}
 		})
 		<-synced
 		for i := range changes {
-			// Each count is written once, so that it names the change.
+			// What a stopped instance will start with runs nothing. Each count
+			// is written once, so that it names the change.
 			_, err := w.client.AppsV1().Deployments(w.namespace).Patch(ctx, fmt.Sprintf("web-%d", i%instances), types.MergePatchType,
-				fmt.Appendf(nil, `{"spec":{"paused":true,"replicas":%d}}`, 1000+i), metav1.PatchOptions{})
+				fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"%d"}}}`, stoppedReplicas, 1000+i), metav1.PatchOptions{})
 			require.NoError(b, err)
 			time.Sleep(10 * time.Millisecond) // else one change overtakes another
 		}

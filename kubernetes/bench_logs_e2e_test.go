@@ -96,7 +96,8 @@ func rollAndWait(b *testing.B, w *world, id string) {
 
 // benchThroughput reads logs that exist, as many as the node keeps in files of
 // 1 MiB each: it is the speed of the follower and not of what prints. The time
-// is that from the first line to the last, the median of several turns.
+// is that from the start of the follower, a process for stern, to its last line:
+// the median of several turns.
 func benchThroughput(b *testing.B, binary string, row func(string, string, account, time.Duration)) {
 	const (
 		pods, lines = 6, 14_000

@@ -113,6 +113,9 @@ func (s *store) put(name string, o object) {
 		delete(s.objects, name)
 		return
 	}
+	if a := s.region.anchors.objects[anchorName(o.GetLabels()[labelName])]; a != nil {
+		share(o, a)
+	}
 	s.objects[name] = o
 	if s.group != nil {
 		in := s.group(o)

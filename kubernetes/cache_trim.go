@@ -1,6 +1,8 @@
 package kubernetes
 
 import (
+	"maps"
+
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +31,7 @@ func trim(o object) object {
 	case *appsv1.Deployment:
 		trimMeta(&o.ObjectMeta)
 		o.Spec = appsv1.DeploymentSpec{Replicas: o.Spec.Replicas}
+		o.Status.Conditions = trimRollout(o.Status.Conditions)
 	case *appsv1.StatefulSet:
 		trimMeta(&o.ObjectMeta)
 		o.Spec = appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas}
@@ -116,7 +119,7 @@ func trimPod(o *corev1.Pod) {
 	o.Spec = corev1.PodSpec{NodeName: o.Spec.NodeName, RestartPolicy: o.Spec.RestartPolicy, Containers: trimProbed(o.Spec.Containers)}
 	from := o.Status
 	o.Status = corev1.PodStatus{
-		Phase: from.Phase, Conditions: from.Conditions, Message: from.Message, Reason: from.Reason, HostIP: from.HostIP,
+		Phase: from.Phase, Conditions: trimConditions(from.Conditions), Message: from.Message, Reason: from.Reason, HostIP: from.HostIP,
 		InitContainerStatuses: trimContainers(from.InitContainerStatuses), ContainerStatuses: trimContainers(from.ContainerStatuses),
 	}
 }
@@ -135,6 +138,54 @@ func trimProbed(from []corev1.Container) []corev1.Container {
 		result[i].ReadinessProbe = &corev1.Probe{InitialDelaySeconds: c.ReadinessProbe.InitialDelaySeconds}
 	}
 	return result
+}
+
+// trimConditions keeps those that say how far a pod has come.
+func trimConditions(from []corev1.PodCondition) []corev1.PodCondition {
+	result := make([]corev1.PodCondition, 0, 3)
+	for _, name := range []corev1.PodConditionType{corev1.PodReady, corev1.PodScheduled, corev1.PodReadyToStartContainers} {
+		for _, c := range from {
+			if c.Type == name {
+				c.Type = name // one string for all
+				result = append(result, c)
+			}
+		}
+	}
+	return result
+}
+
+// trimRollout drops the condition that is not read, and what is said of a
+// rollout that goes well.
+func trimRollout(from []appsv1.DeploymentCondition) []appsv1.DeploymentCondition {
+	var result []appsv1.DeploymentCondition
+	for _, c := range from {
+		switch {
+		case c.Type == appsv1.DeploymentAvailable:
+			continue
+		case c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionTrue:
+			c.Type, c.Status, c.Message = appsv1.DeploymentProgressing, corev1.ConditionTrue, ""
+			if c.Reason == reasonRolledOut {
+				c.Reason = reasonRolledOut
+			}
+		}
+		result = append(result, c)
+	}
+	return result
+}
+
+// share has an object use the strings and labels of the anchor of its
+// instance, where they are the same.
+func share(o, anchor object) {
+	o.SetNamespace(anchor.GetNamespace())
+	if maps.Equal(o.GetLabels(), anchor.GetLabels()) {
+		o.SetLabels(anchor.GetLabels())
+	}
+	owners := o.GetOwnerReferences()
+	for i := range owners {
+		if owners[i].UID == anchor.GetUID() {
+			owners[i].UID, owners[i].Name = anchor.GetUID(), anchor.GetName()
+		}
+	}
 }
 
 func trimContainers(from []corev1.ContainerStatus) []corev1.ContainerStatus {

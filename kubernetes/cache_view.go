@@ -87,6 +87,7 @@ func (r *regionMirror) viewOf(s *snapshot, old *view, now time.Time) *view {
 	if result.workloadMissed.Equal(now) && instance.Status != hosting.StatusCreating {
 		return result // the workload may be about to be seen
 	}
+	instance.Labels = s.anchor.record.Config.Labels // nobody changes them
 	result.instance = &instance
 	if old != nil && old.instance != nil && reflect.DeepEqual(*old.instance, instance) {
 		result.instance = old.instance

@@ -3,11 +3,8 @@
 package kubernetes_test
 
 import (
-	"context"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/testcluster"
@@ -17,25 +14,20 @@ import (
 
 // The suite runs with the permissions that are shipped, and no others.
 func TestKubernetesConforms(t *testing.T) {
+	t.Parallel()
 	w := newNodeWorld(t)
-	conform(t, w.provider(t, w.asShipped(t), smallPods))
+	requireConforms(t, w.provider(t, w.asShipped(t), smallPods))
 }
 
 func TestKubernetesConformsWithACache(t *testing.T) {
+	t.Parallel()
 	w := newNodeWorld(t)
 	p := w.provider(t, w.asShipped(t), smallPods, func(c *kubernetes.Config) { c.Cache = true })
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	// Before the namespace goes, and after the cases, which run in parallel.
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-done)
-	})
-	conform(t, p)
+	run(t, p)
+	requireConforms(t, p)
 }
 
-func conform(t *testing.T, p *kubernetes.Provider) {
+func requireConforms(t *testing.T, p *kubernetes.Provider) {
 	t.Helper()
 	conformance.Run(t, conformance.Harness{
 		Provider:  func(*testing.T) hosting.CloudHostingProvider { return p },

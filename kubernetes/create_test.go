@@ -194,6 +194,7 @@ func TestConcurrentCreatesMakeOneInstance(t *testing.T) {
 	before["ingresses.networking.k8s.io"]++
 	before["statefulsets.apps"]++
 	before["horizontalpodautoscalers.autoscaling"]++
+	before["poddisruptionbudgets.policy"]++
 	assert.Equal(t, before, w.shape(t))
 }
 

@@ -129,7 +129,7 @@ func TestAFollowerThatWasAwayFindsAGap(t *testing.T) {
 			second.stop(t)
 			requireNoFault(t, result)
 			assert.Positive(t, result.InGaps)
-			assert.Equal(t, 1, result.Gaps)
+			assert.Positive(t, result.Gaps)
 			sources := map[string]bool{}
 			for _, run := range logs.printed(t).runs {
 				sources[run.source] = true

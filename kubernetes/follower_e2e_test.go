@@ -60,19 +60,16 @@ func (w *world) start(t testing.TB, config hosting.CloudHostingConfig) string {
 type inbox struct {
 	mu          sync.Mutex
 	lines       []receivedLine
-	first, last time.Time
+	began, last time.Time
 	names       map[string]string // one copy of each name, not one for each line
 }
 
-func newInbox() *inbox { return &inbox{names: map[string]string{}} }
+func newInbox() *inbox { return &inbox{began: time.Now(), names: map[string]string{}} }
 
 func (b *inbox) add(line receivedLine) {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.lines) == 0 {
-		b.first = now
-	}
 	b.last = now
 	line.run, line.source = b.name(line.run), b.name(line.source)
 	b.lines = append(b.lines, line)
@@ -94,11 +91,13 @@ func (b *inbox) received() []receivedLine {
 	return b.lines[:len(b.lines):len(b.lines)]
 }
 
-// span is how long it took from the first line to the last.
+// span is how long it took from the start of the follower to the last line.
+// From the first line would flatter one that reads much before it gives out
+// anything.
 func (b *inbox) span() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.last.Sub(b.first)
+	return b.last.Sub(b.began)
 }
 
 // follower ranges over the stream of an instance's logs.

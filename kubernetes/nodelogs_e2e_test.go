@@ -43,8 +43,9 @@ type nodeLog struct {
 	// done is how much of the file has been read into the lines.
 	done  int64
 	lines []printedLine
-	// piece is the end of a line that begins in the file before.
-	piece string
+	// piece is the end of a line that begins in the file before, and head the
+	// beginning of one that ends in the file behind.
+	piece, head string
 }
 
 type printedLine struct {
@@ -172,8 +173,17 @@ func (l *nodeLogs) printed(t testing.TB) printed {
 	all := printed{runs: map[string]*printedRun{}, pieces: map[string]bool{}}
 	for _, log := range files {
 		require.NoError(t, log.read())
+	}
+	for _, log := range files {
 		if log.piece != "" {
 			all.pieces[log.piece] = true
+			for _, before := range files {
+				// A kubelet that passes over a file joins what does not belong
+				// together.
+				if before.source == log.source && before.head != "" {
+					all.pieces[before.head+log.piece] = true
+				}
+			}
 		}
 		for _, line := range log.lines {
 			run := all.runs[line.run]
@@ -231,6 +241,7 @@ func (l *nodeLog) add(text string) error {
 		// Torn apart by a rotation, perhaps in its number; the rest is in the
 		// next file.
 		run, number = l.lines[count-1].run, l.lines[count-1].number+1
+		l.head = fields[3]
 	case !ok && count == 0 && l.piece == "" && !partial:
 		l.piece = fields[3]
 		return nil

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -61,6 +62,9 @@ func (s *snapshot) takes(o object) bool {
 func (s *snapshot) complete() {
 	s.keepOwnPods()
 	s.keepOwnRuns()
+	// The first of several that fail is the one that is shown: the same for
+	// everybody who looks.
+	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	s.nodeAddress = s.anyNodeAddress()
 }
 
