@@ -129,7 +129,7 @@ func (p *Provider) applyTo(ctx context.Context, t target, a *anchor, wanted reco
 	if err == nil {
 		err = ap.converge(ctx)
 	}
-	if apierrors.IsNotFound(err) {
+	if hosting.CodeOf(err) == hosting.InstanceNotFound {
 		err = p.deletedMeanwhile(t)
 	}
 	if err != nil {
@@ -272,6 +272,9 @@ func (ap *application) provideSecret(ctx context.Context, next record) error {
 // write updates the anchor in the version that this call has read.
 func (ap *application) write(ctx context.Context, update *corev1.ConfigMap) error {
 	o, err := configMaps.update(ctx, ap.t.region, update)
+	if apierrors.IsNotFound(err) {
+		return ap.p.notFound(ap.t.id)
+	}
 	if err != nil {
 		return err
 	}

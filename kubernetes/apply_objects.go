@@ -107,9 +107,9 @@ func (ap *application) give(ctx context.Context, part part) error {
 			return err
 		}
 		if live, err = ap.ownFields(ctx, part.resource, live); err != nil {
-			return err
+			return lookAgain(part.resource, part.object, err)
 		}
-		err = ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live)
+		err = lookAgain(part.resource, part.object, ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live))
 		if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(err) {
 			return ap.replaceJob(ctx, live)
 		}
@@ -117,15 +117,29 @@ func (ap *application) give(ctx context.Context, part part) error {
 	})
 }
 
-// make creates a part that is missing.
+// make creates a part that is missing, unless that is so because another call
+// has written a newer configuration, which has no such part.
 func (ap *application) make(ctx context.Context, part part) error {
+	newest, err := ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t)
+	if err != nil {
+		return err
+	}
+	if newest.UID != ap.anchor.UID || newest.record.Desired.Generation != ap.anchor.record.Desired.Generation {
+		return errSuperseded
+	}
 	if part.resource == secrets {
 		return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "%s is gone, and only its creator knows its values: apply the configuration again", describe(part.resource, part.object))
 	}
 	part.object.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
-	_, err := part.create(ctx, ap.t.region, part.object)
-	if apierrors.IsAlreadyExists(err) {
-		return apierrors.NewConflict(groupResource(part.resource), part.object.GetName(), err) // look again
+	_, err = part.create(ctx, ap.t.region, part.object)
+	return lookAgain(part.resource, part.object, err)
+}
+
+// lookAgain makes a conflict of the answer that an object is gone, or is there
+// by now: other calls make and remove parts too.
+func lookAgain(r *resource, o object, err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
+		return apierrors.NewConflict(groupResource(r), o.GetName(), err)
 	}
 	return err
 }

@@ -113,7 +113,8 @@ func (ap *application) tryCreate(ctx context.Context, r *resource, o object) (ob
 		owners = []metav1.OwnerReference{ap.anchor.ownerReference()}
 	}
 	o.SetOwnerReferences(owners)
-	return tolerateNoDryRun(o)(r.create(ctx, ap.t.region, o, metav1.DryRunAll))
+	result, err := tolerateNoDryRun(o)(r.create(ctx, ap.t.region, o, metav1.DryRunAll))
+	return result, lookAgain(r, o, err)
 }
 
 // tryChange tries what a server-side apply will make of an object, without
@@ -138,7 +139,8 @@ func (ap *application) tryChange(ctx context.Context, r *resource, o, live, old 
 		steps = append(steps, operation{"add", "/spec", spec})
 	}
 	options := metav1.PatchOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}}
-	return tolerateNoDryRun(o)(r.patchWith(ctx, ap.t.region, o.GetName(), types.JSONPatchType, jsonPatch(steps...), options))
+	result, err := tolerateNoDryRun(o)(r.patchWith(ctx, ap.t.region, o.GetName(), types.JSONPatchType, jsonPatch(steps...), options))
+	return result, lookAgain(r, o, err)
 }
 
 // keepForeign puts into the spec of a workload what others have added to it.

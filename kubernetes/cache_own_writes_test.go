@@ -118,3 +118,20 @@ func TestADeletedInstanceIsNotSeenAgain(t *testing.T) {
 	require.NoError(t, p.DeleteInstance(ctx, again.ID))
 	f.requireDeleted(t, again.ID)
 }
+
+// TestAPlanIsNoWriteToWaitFor makes plans that create, change and remove parts.
+func TestAPlanIsNoWriteToWaitFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	web := w.mustCreate(t, everything("web", hosting.TypeDeployment))
+	p, tap := w.cachedProvider(t)
+	requireInSync(t, p, tap)
+	for _, config := range []hosting.CloudHostingConfig{changed("web", hosting.TypeDeployment), everything("new", hosting.TypeDeployment)} {
+		_, err := p.PlanInstance(t.Context(), config)
+		require.NoError(t, err)
+		before := tap.requests.Load()
+		_, err = p.GetInstance(t.Context(), web.ID)
+		require.NoError(t, err)
+		assert.Equal(t, before, tap.requests.Load(), "the read is answered from memory")
+	}
+}

@@ -32,11 +32,15 @@ func (p *Provider) PlanInstance(ctx context.Context, config hosting.CloudHosting
 		return hosting.InstancePlan{}, recode(err, hosting.UpdateFailed)
 	}
 	ap := &application{p: p, t: t, anchor: a, secretEnv: maps.Clone(config.SecretEnv)}
-	var plan hosting.InstancePlan
-	err = retryOnConflict(ctx, func() error {
-		plan, err = ap.plan(ctx, wanted)
-		return err
-	})
+	plan, err := ap.plan(ctx, wanted)
+	if isConflictWithLive(err) {
+		err = retryOnConflict(ctx, func() error {
+			if ap.anchor, err = p.existing(ctx, t); err == nil {
+				plan, err = ap.plan(ctx, wanted)
+			}
+			return err
+		})
+	}
 	if err != nil {
 		return hosting.InstancePlan{}, p.fail(ctx, hosting.UpdateFailed, t.id, "planning", err)
 	}

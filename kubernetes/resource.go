@@ -62,7 +62,9 @@ func (r *resource) create(ctx context.Context, at *region, o object, dryRun ...s
 	err := r.rest(at.client).Post().Namespace(at.namespace).Resource(r.plural).
 		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager, DryRun: dryRun}, scheme.ParameterCodec).
 		Body(o).Do(ctx).Into(result)
-	r.wrote(at, result, err)
+	if len(dryRun) == 0 {
+		r.wrote(at, result, err)
+	}
 	return result, err
 }
 
@@ -86,11 +88,14 @@ func (r *resource) patchWith(ctx context.Context, at *region, name string, kind 
 	err := r.rest(at.client).Patch(kind).Namespace(at.namespace).Resource(r.plural).Name(name).
 		VersionedParams(&options, scheme.ParameterCodec).
 		Body(patch).Do(ctx).Into(result)
-	r.wrote(at, result, err)
+	if len(options.DryRun) == 0 {
+		r.wrote(at, result, err)
+	}
 	return result, err
 }
 
-// wrote notes a write that has succeeded, so that reads from memory wait for it.
+// wrote notes a write that has succeeded, so that reads from memory wait for it:
+// not one that was only tried, which they would wait for in vain.
 func (r *resource) wrote(at *region, result object, err error) {
 	if err == nil {
 		at.own.wrote(r, result.GetResourceVersion())
@@ -103,7 +108,7 @@ func (r *resource) delete(ctx context.Context, at *region, name string, options 
 	if err := answer.Error(); err != nil {
 		return err
 	}
-	if o, err := answer.Get(); err == nil {
+	if o, err := answer.Get(); err == nil && len(options.DryRun) == 0 {
 		at.own.removed(r, name, o)
 	}
 	return nil
