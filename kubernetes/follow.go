@@ -155,7 +155,7 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 	// after another has ended, is the end. Later the kubelet may have removed
 	// the log, before the API server tells that the container has ended.
 	switch {
-	case out.fresh > 0, out.took >= 2*silence:
+	case out.fresh > 0, !r.ended && out.took >= 2*silence: // a node may be slow with a log that has ended
 		s.quiet = 0
 	case s.eof && out.proven:
 		s.quiet++

@@ -35,7 +35,6 @@ type kubeletScript struct {
 type scriptedRun struct {
 	files [][]string // of which only the last can be opened
 	ended bool
-	waits bool // it has ended, and the next has not begun
 }
 
 var scriptStart = time.Now().Truncate(time.Second).Add(-time.Hour)
