@@ -57,6 +57,11 @@ func (p *Provider) applyConfig(ctx context.Context, config hosting.CloudHostingC
 		}
 		a = found
 	}
+	return p.applyAndRead(ctx, t, a, wanted, secretEnv)
+}
+
+// applyAndRead changes an instance that exists, and returns it as it is then.
+func (p *Provider) applyAndRead(ctx context.Context, t target, a *anchor, wanted record, secretEnv hosting.SecretMap) (hosting.CloudInstance, error) {
 	if err := p.applyTo(ctx, t, a, wanted, secretEnv); err != nil {
 		return hosting.CloudInstance{}, err
 	}
@@ -114,12 +119,13 @@ func (p *Provider) deletedMeanwhile(t target) error {
 // applyTo changes an instance that exists.
 func (p *Provider) applyTo(ctx context.Context, t target, a *anchor, wanted record, secretEnv hosting.SecretMap) error {
 	ap := &application{p: p, t: t, secretEnv: secretEnv}
+	uid := a.UID
 	err := retryOnConflict(ctx, func() (err error) {
 		if a == nil {
 			if a, err = p.existing(ctx, t); err != nil {
 				return err
 			}
-			if a == nil {
+			if a == nil || a.UID != uid {
 				return p.deletedMeanwhile(t)
 			}
 		}

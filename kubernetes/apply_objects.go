@@ -23,6 +23,7 @@ var errSuperseded = errors.New("the configuration has been changed again")
 // meanwhile.
 func (ap *application) converge(ctx context.Context) error {
 	const rounds = 50 // each is another call's change
+	uid := ap.anchor.UID
 	for range rounds {
 		err := ap.carryOut(ctx)
 		if err == nil {
@@ -33,6 +34,9 @@ func (ap *application) converge(ctx context.Context) error {
 		}
 		if ap.anchor, err = ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t); err != nil {
 			return err
+		}
+		if ap.anchor.UID != uid {
+			return ap.p.deletedMeanwhile(ap.t) // another instance has its name by now
 		}
 	}
 	return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "the configuration is being changed again and again at this moment")

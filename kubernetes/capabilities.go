@@ -26,9 +26,10 @@ var notes = map[hosting.Capability]string{
 
 // conditions say under which condition something is supported.
 var conditions = map[hosting.Capability]string{
-	hosting.CanMetrics:   "needs metrics-server; without it cpuUsage and memoryUsage are unavailable",
-	hosting.CanAutoscale: "needs metrics-server",
-	hosting.CanIngress:   "needs an ingress controller",
+	hosting.CanMetrics:    "needs metrics-server; without it cpuUsage and memoryUsage are unavailable",
+	hosting.CanAutoscale:  "needs metrics-server",
+	hosting.CanIngress:    "needs an ingress controller",
+	hosting.CanStreamLogs: "on a busy node lines may be lost without a gap or repeated, see logs.md",
 
 	hosting.CanNetworkMetrics: conditionKubelet,
 	hosting.CanDiskMetrics:    conditionKubelet,

@@ -29,8 +29,18 @@ func (p *Provider) StartInstance(ctx context.Context, instanceID string) error {
 			return err
 		}
 	}
+	pending := a.record.Desired.pending()
 	if err := recode(p.repair(ctx, t, a), hosting.StartFailed); err != nil || workload == nil {
 		return err
+	}
+	if pending {
+		// The repair has carried out a change: the workload may be another one.
+		if a, err = p.anchorForChange(ctx, hosting.StartFailed, t); err != nil {
+			return err
+		}
+		if workload, err = p.ownWorkload(ctx, hosting.StartFailed, t, a); err != nil {
+			return err
+		}
 	}
 	seen := t.kind.observe(workload)
 	if seen.finished != "" {

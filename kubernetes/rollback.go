@@ -58,7 +58,13 @@ func (p *Provider) RollbackInstance(ctx context.Context, instanceID string, revi
 	if config.SecretEnv, err = p.secretValues(ctx, t, a); err != nil {
 		return hosting.CloudInstance{}, err
 	}
-	return p.ApplyInstance(ctx, config)
+	wanted, err := p.resolve(config)
+	if err != nil {
+		return hosting.CloudInstance{}, recode(err, hosting.UpdateFailed)
+	}
+	// Unlike an apply, it never makes an instance that is gone by now.
+	instance, err := p.applyAndRead(ctx, t, a, wanted, config.SecretEnv)
+	return instance, recode(err, hosting.UpdateFailed)
 }
 
 // secretValues reads the secret values of an instance.

@@ -1,0 +1,46 @@
+//go:build linux
+
+package kubernetes_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/kubernetes"
+)
+
+func TestARollbackThatMeetsADeletionDoesNotCreateTheInstanceAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := simple("web", hosting.TypeDeployment)
+	config.Env = map[string]string{"RELEASE": "one"}
+	created := w.mustCreate(t, config)
+	config.Env = map[string]string{"RELEASE": "two"}
+	_, err := w.ApplyInstance(t.Context(), config)
+	require.NoError(t, err)
+
+	var once sync.Once
+	p := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(request *http.Request) (*http.Response, error) {
+				response, err := next.RoundTrip(request)
+				if strings.HasSuffix(request.URL.Path, "/configmaps/skill-web") {
+					// The rollback has just read the anchor.
+					once.Do(func() { w.delete(t, created.ID) })
+				}
+				return response, err
+			})
+		}
+	})
+	_, err = p.RollbackInstance(t.Context(), created.ID, 0)
+	require.ErrorIs(t, err, hosting.Conflict)
+	assert.Equal(t, hosting.UpdateFailed, hosting.CodeOf(err))
+	_, err = w.GetInstance(t.Context(), created.ID)
+	assert.ErrorIs(t, err, hosting.NotFound)
+}
