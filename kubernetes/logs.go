@@ -246,8 +246,14 @@ func joinErrors(errs []error) string {
 func isNoLog(err error) bool {
 	if apierrors.IsNotFound(err) {
 		var status apierrors.APIStatus
-		// The pod itself, not its node, which may be away with the logs.
-		return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "pods"
+		if !errors.As(err, &status) || status.Status().Details == nil {
+			return false
+		}
+		// The API server does not know the pod, or its kubelet does not: one
+		// that has just been replaced by another of its name. A node that is
+		// missing may have the logs.
+		kind := status.Status().Details.Kind
+		return kind == "pods" || kind == "pods/log"
 	}
 	if !apierrors.IsBadRequest(err) {
 		return false

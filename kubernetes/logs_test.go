@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 func TestALineIsBoundedAndNoneIsLost(t *testing.T) {
@@ -58,9 +61,26 @@ func TestALineBeginsWithItsTime(t *testing.T) {
 	}
 }
 
-func TestWhatTheKubeletSaysIsNotALog(t *testing.T) {
+func TestAMissingLogIsToldFromOneThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	assert.False(t, isNoLog(errors.New("connection refused")))
+	notFound := func(resource string) error {
+		return apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{Resource: resource}, "web-0", "", 0, true)
+	}
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"the pod is gone":                     {notFound("pods"), true},
+		"its kubelet does not know it":        {notFound("pods/log"), true},
+		"its node is gone":                    {notFound("nodes"), false},
+		"the container has not started":       {apierrors.NewBadRequest(`container "main" in pod "web-0" is waiting to start: ContainerCreating`), true},
+		"the run before was removed":          {apierrors.NewBadRequest(`previous terminated container "main" in pod "web-0" not found`), true},
+		"another bad request":                 {apierrors.NewBadRequest("tailLines must not be negative"), false},
+		"nobody answers":                      {errors.New("connection refused"), false},
+		"the kubelet cannot reach containerd": {apierrors.NewInternalError(errors.New("no runtime")), false},
+	} {
+		assert.Equal(t, c.want, isNoLog(c.err), name)
+	}
 }
 
 func containerRunning(id string) corev1.ContainerState {
