@@ -194,6 +194,8 @@ func TestAKubeletThatFailsMakesItsFiguresUnavailable(t *testing.T) {
 		nodes["127.0.0.1"].set(answer)
 		assert.Equal(t, allKubeletFields, sorted(measure(t, k, pod).Unavailable), name)
 	}
+	nodes["127.0.0.1"].set(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	measure(t, k, pod)
 	nodes["127.0.0.1"].says(podJSON("a", 0, 1, 1, 1))
 	asked := nodes["127.0.0.1"].requests.Load()
 	assert.Empty(t, k.read(t.Context(), []*corev1.Pod{pod}), "it is left alone for some seconds")
