@@ -2,8 +2,7 @@ package kubernetes
 
 import (
 	"context"
-	"io"
-	"sync"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,8 +44,9 @@ func (s *logSource) run(ctx context.Context) error {
 			if s.at.run+1 == next.run.number {
 				s.before = s.at.high
 			}
+			s.leave()
 			s.at, s.floor = tracker{position: startOf(next.run)}, 0
-			s.begins, s.quiet, s.eof = true, 0, false
+			s.fresh, s.begins, s.quiet, s.eof, s.opened = true, true, 0, false, time.Time{}
 		}
 		out := s.readRun(ctx, next.run)
 		if out.ahead {
@@ -74,10 +74,6 @@ const (
 	// triesBeforeGap is how often a log must not have the last line: the
 	// kubelet may already have another run than the API server tells.
 	triesBeforeGap = 3
-	// quantum is how long a log is followed while another waits to be read.
-	quantum = 2 * time.Second
-	// silence is after how long without a line the log is looked at.
-	silence = time.Second
 )
 
 // reading counts what went wrong since something went well.
@@ -128,12 +124,19 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 	switch {
 	case ctx.Err() != nil:
 		return false, nil
+	case out.stepped:
+		s.fresh = false
+		return true, nil
+	case out.stale:
+		s.eof, s.quiet = false, 0
+		s.goOn(r, out.proven)
+		return true, nil
 	case out.cut:
 		s.eof, s.quiet = false, 0
 		return true, nil
 	case out.err != nil && isNoLog(out.err):
 		return s.judgeNoLog(ctx, r, tries)
-	case out.err != nil && (isFinal(out.err) || !s.follow):
+	case out.err != nil && (isFinal(out.err) || !s.follow && tries.failures >= triesOfNode(out.err)):
 		return false, s.describe(out.err)
 	case out.err != nil:
 		s.eof = false
@@ -144,7 +147,7 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 		return true, nil
 	case r.ended && !out.missed && !out.proven && s.quiet > 0:
 		// It had been read to its end before the node removed it.
-		s.at.ended, s.hidden = true, true
+		s.end(r)
 		*tries = reading{}
 		return true, s.flush(ctx)
 	case out.missed, r.ended && !out.proven:
@@ -162,10 +165,40 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 	}
 	s.eof = true
 	if out.complete || r.ended && (s.quiet > 0 || !s.follow) {
-		s.at.ended, s.hidden = true, true
+		s.end(r)
 		return true, s.flush(ctx)
 	}
 	return s.follow || r.ended, nil
+}
+
+// end counts a run as read to its end. When it has no lines, and it took long
+// until it could be read, they may have gone.
+func (s *logSource) end(r run) {
+	if s.fresh && s.caught && s.at.at == 0 && r.started != 0 && s.opened.Sub(time.Unix(r.started, 0)) >= rotationInterval {
+		s.gap(gapRotated, s.opened)
+	}
+	s.at.ended, s.hidden = true, true
+}
+
+// triesOfNode is how often it is asked again for what is read once: a node may
+// be about to begin a new file.
+func triesOfNode(err error) int {
+	if said := nodeError(""); errors.As(err, &said) {
+		return triesBeforeGap
+	}
+	return 0
+}
+
+// goOn begins with the newest file: the kubelet stays with one before. If the
+// last line was found there, it has been read to its end.
+func (s *logSource) goOn(r run, found bool) {
+	floor := max(s.floor, s.at.high)
+	if next, other := s.files.next(); other && found && !next.unsure {
+		s.at, s.fresh = tracker{position: startOf(r)}, false
+	} else {
+		s.gapTo(gapRotated, startOf(r))
+	}
+	s.floor = floor
 }
 
 // judgeMissing is about a log that does not have the last line.
@@ -187,6 +220,10 @@ func (s *logSource) judgeMissing(ctx context.Context, r run, out outcome, tries 
 		reason = gapDeleted
 	}
 	*tries = reading{}
+	if s.fresh && !out.foreign {
+		s.fresh = false // it looked like the log of the run before, and is not
+		return true, nil
+	}
 	if out.foreign {
 		end := startOf(r)
 		end.ended = true
@@ -237,208 +274,14 @@ func (s *logSource) finish(ctx context.Context, pod *corev1.Pod) error {
 	return s.flush(ctx)
 }
 
-// readRun reads the log of a run from the position on.
-func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
-	if err := s.p.logSlots.acquire(ctx); err != nil {
-		return outcome{err: err}
-	}
-	defer s.p.logSlots.release()
-	connection, cancel := context.WithCancel(ctx)
-	defer cancel()
-	since, tail := s.since, int64(0)
-	if s.at.at != 0 {
-		since = sinceTime(s.at.at)
-	} else if !s.caught {
-		tail = s.tail
-	}
-	follow := s.follow && !r.ended
-	pod, _, _ := s.state.get()
-	s.node = pod.Spec.NodeName
-	s.behind.Store(s.at.at)
-	s.high.Store(s.at.high)
-	opened := time.Now()
-	body, err := s.open(connection, r, follow, tail, since)
-	if err != nil {
-		return outcome{err: err}
-	}
-	defer body.Close()
-	if s.follow && s.at.at == 0 && !r.previous {
-		ahead, err := s.ahead(ctx, r)
-		if err != nil || ahead {
-			return outcome{err: err, ahead: ahead}
-		}
-	}
-	if !follow {
-		out = s.readLines(ctx, body, overlapWith(s.at.position), r, opened, r.ended)
-		out.took = time.Since(opened)
-		return out
-	}
-	m := &minder{s: s, r: r, cancel: cancel}
-	m.start(ctx)
-	out = s.readLines(ctx, body, overlapWith(s.at.position), r, opened, false)
-	m.stop()
-	out.took = time.Since(opened)
-	if m.final == nil {
-		if connection.Err() != nil && ctx.Err() == nil {
-			out.err, out.cut, out.missed = nil, !m.emptied, m.emptied
-		}
-		return out
-	}
-	defer m.final.Close()
-	if ctx.Err() != nil || out.missed {
-		return out
-	}
-	fresh, took := out.fresh, out.took
-	out = s.readLines(ctx, m.final, overlapWith(s.at.position), r, opened, true)
-	out.complete = out.proven && !out.missed && out.err == nil && out.fresh == 0
-	out.missed = false // it may be the log of another run
-	out.fresh, out.took = out.fresh+fresh, took
-	return out
-}
-
-// minder looks after a log that is followed.
-type minder struct {
-	s      *logSource
-	r      run
-	cancel context.CancelFunc // ends the connection
-
-	// final is the log once more, opened when the run had ended: after that
-	// the pod may be deleted at any time. It is for after stop.
-	final io.ReadCloser
-	// emptied tells that the log has no lines, though it had some. It is for
-	// after stop.
-	emptied bool
-
-	done chan struct{}
-	wg   sync.WaitGroup
-}
-
-func (m *minder) start(ctx context.Context) {
-	m.done = make(chan struct{})
-	m.wg.Go(func() { m.mind(ctx) })
-}
-
-func (m *minder) stop() {
-	close(m.done)
-	m.wg.Wait()
-}
-
-func (m *minder) mind(ctx context.Context) {
-	began := time.Now()
-	tick := time.NewTicker(silence / 4)
-	defer tick.Stop()
-	var looked, ended time.Time
-	volume := int64(0) // when it was looked
-	for {
-		pod, gone, changed := m.s.state.get()
-		if ended.IsZero() && (gone || m.hasEnded(ctx, pod)) {
-			ended = time.Now()
-		}
-		select {
-		case <-m.done:
-			return
-		case <-ctx.Done():
-			return
-		case <-changed:
-			continue
-		case <-tick.C:
-		}
-		idle := m.idle()
-		switch {
-		case !ended.IsZero():
-			// It ends by itself, unless the kubelet waits for a file that
-			// was rotated away.
-			if idle >= 2*silence && time.Since(ended) >= 2*silence {
-				m.cancel()
-				return
-			}
-		case time.Since(began) > quantum && m.s.p.logSlots.contended():
-			m.cancel()
-			return
-		case idle >= silence && m.due(looked, volume):
-			looked, volume = time.Now(), m.s.volume.Load()
-			if m.stalled(ctx) {
-				m.cancel()
-				return
-			}
-		}
-	}
-}
-
-const (
-	// rotatable is how much of a log comes until it is looked again for what
-	// the kubelet does when it rotates it: it rotates large logs only.
-	rotatable = 256 << 10
-	// lookAgainAfter is when it is looked if less came.
-	lookAgainAfter = time.Minute
-)
-
-// due tells whether to look at a log that is silent.
-func (m *minder) due(looked time.Time, volume int64) bool {
-	more := m.s.volume.Load() - volume
-	return looked.IsZero() || more >= rotatable || more > 0 && time.Since(looked) >= lookAgainAfter
-}
-
-// idle is how long nothing has come.
-func (m *minder) idle() time.Duration {
-	since := m.s.idleSince.Load()
-	if since == 0 {
-		return 0
-	}
-	return time.Since(time.Unix(0, since))
-}
-
-// hasEnded opens the log once more when the run has ended.
-func (m *minder) hasEnded(ctx context.Context, pod *corev1.Pod) bool {
-	for _, r := range runsOf(containerStatus(pod, m.s.key.container)) {
-		if r.id != m.r.id {
-			continue
-		}
-		if !r.ended {
-			return false
-		}
-		since := m.s.since
-		if behind := m.s.behind.Load(); behind != 0 {
-			since = sinceTime(behind)
-		}
-		// Without it the log is read again when this connection has ended.
-		m.final, _ = m.s.open(ctx, r, false, 0, since)
-		return true
-	}
-	return true
-}
-
-// stalled tells that the log has lines that do not come. A kubelet that is
-// asked for a log while it rotates it may wait for ever for the end of the old
-// file. It does so after it has read that file, which is when the first
-// silence is.
-func (m *minder) stalled(ctx context.Context) bool {
-	body, err := m.s.open(ctx, m.r, false, 1, time.Time{})
-	if err != nil {
-		return false
-	}
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, maxLine))
-	if err != nil || m.idle() < silence {
-		return false
-	}
-	at, _, ok := splitLine(data)
-	if !ok {
-		// The file is new, and still empty. It may stay so: who waits for a
-		// line would never learn what was in the files before it.
-		m.emptied = len(data) == 0 && !m.s.located.Load() && m.s.behind.Load() != 0
-		return m.emptied || m.s.located.Load()
-	}
-	return at.UnixNano() > m.s.high.Load()
-}
-
 // ahead tells that the kubelet has begun another run than the API server knows
 // of: the one before it is then r, of which nothing has been read. It is for
 // after the log of r was asked for.
 func (s *logSource) ahead(ctx context.Context, r run) (bool, error) {
 	before := r
 	before.previous = true
-	at, err := s.firstTime(ctx, before)
+	first, err := s.firstLine(ctx, before)
+	at := first.at
 	switch {
 	case err != nil && isNoLog(err):
 		return false, nil
@@ -452,38 +295,4 @@ func (s *logSource) ahead(ctx context.Context, r run) (bool, error) {
 		return at > s.before, nil
 	}
 	return r.started != 0 && at >= time.Unix(r.started+1, 0).UnixNano(), nil
-}
-
-// firstTime returns the time of the first line that the log of a run still
-// has, 0 if it has none.
-func (s *logSource) firstTime(ctx context.Context, r run) (int64, error) {
-	const enough = 128
-	limit := int64(enough)
-	query := &corev1.PodLogOptions{Container: s.key.container, Previous: r.previous, Timestamps: true, LimitBytes: &limit}
-	body, err := s.t.client.CoreV1().Pods(s.t.namespace).GetLogs(s.key.pod, query).Stream(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, enough))
-	if err != nil {
-		return 0, err
-	}
-	at, _, ok := splitLine(data)
-	if !ok {
-		return 0, nil
-	}
-	return at.UnixNano(), nil
-}
-
-// skipped tells that the kubelet may have passed over a file before a line: it
-// does when it is itself late, and the log is rotated twice meanwhile. Then the
-// line is the first of its file, and seconds after the one before.
-func (s *logSource) skipped(ctx context.Context, r run, at int64) bool {
-	if r.ended || s.at.at == 0 || at-s.at.high < lagSuspect || s.volume.Load()-s.checked < rotatable {
-		return false
-	}
-	s.checked = s.volume.Load()
-	first, err := s.firstTime(ctx, r)
-	return err != nil || first >= at
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // runsOf returns the runs of a container whose logs the kubelet still has, the
@@ -20,7 +21,7 @@ func runsOf(status *corev1.ContainerStatus) []run {
 	switch {
 	case status.State.Running != nil:
 		current.id = runID(status.ContainerID)
-		current.started = status.State.Running.StartedAt.Unix()
+		current.started = seconds(status.State.Running.StartedAt)
 	case status.State.Terminated != nil && status.State.Terminated.ContainerID != "":
 		current = endedRun(status.State.Terminated, number)
 	default:
@@ -29,7 +30,7 @@ func runsOf(status *corev1.ContainerStatus) []run {
 	}
 	var runs []run
 	if earlier.id != 0 && current.id != 0 {
-		earlier.previous = true
+		earlier.previous, earlier.until = true, current.started
 		runs = append(runs, earlier)
 	}
 	if current.id != 0 {
@@ -42,11 +43,17 @@ func endedRun(state *corev1.ContainerStateTerminated, number int64) run {
 	if state == nil || state.ContainerID == "" {
 		return run{}
 	}
-	r := run{id: runID(state.ContainerID), number: max(number, 0), ended: true, started: state.StartedAt.Unix()}
-	if !state.FinishedAt.IsZero() {
-		r.finished = state.FinishedAt.Unix()
+	return run{
+		id: runID(state.ContainerID), number: max(number, 0), ended: true,
+		started: seconds(state.StartedAt), finished: seconds(state.FinishedAt),
 	}
-	return r
+}
+
+func seconds(t metav1.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }
 
 func runID(containerID string) uint32 {

@@ -244,6 +244,9 @@ func joinErrors(errs []error) string {
 // isNoLog tells that there is nothing to read: the pod is gone, the container
 // has not started, or the run before has been removed.
 func isNoLog(err error) bool {
+	if said := nodeError(""); errors.As(err, &said) {
+		return strings.Contains(string(said), "unable to retrieve container logs")
+	}
 	if apierrors.IsNotFound(err) {
 		var status apierrors.APIStatus
 		if !errors.As(err, &status) || status.Status().Details == nil {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/loglines"
@@ -67,134 +66,39 @@ type logSource struct {
 	begins bool // the next line is the first of a run that was not seen to begin
 	eof    bool // the last answer came to an end
 	quiet  int  // how often since then nothing new came when the log was read again
-	meter  lagMeter
 	batch  []logItem
 	size   int  // bytes in the batch
 	hidden bool // the position is behind lines that are in no item
 	// before is the time of the last line of the run before, 0 if not known.
 	before int64
+	// past is the position in what was read before this run.
+	past   position
+	fresh  bool      // nothing of this run was read, nor given up
+	opened time.Time // when the run could be read first
 	// floor is the time up to which the run was read before a gap.
-	floor   int64
-	checked int64 // the volume when it was looked whether a file was skipped
+	floor int64
+
+	files   logFiles
+	waited  time.Duration // how long reading blocked since the last line
+	suspect bool          // a file was passed over, and may come twice
 
 	// For what minds a connection.
 	behind    atomic.Int64 // the time of the last line that was sent
 	high      atomic.Int64 // and the latest
 	idleSince atomic.Int64 // since when a read blocks, in Unix nanoseconds; 0: it does not
-	volume    atomic.Int64 // bytes that have come
-	located   atomic.Bool  // the connection has brought a line
+	volume    atomic.Int64 // bytes that have come since it was looked at the log
+	slow      atomic.Bool  // looking at the log took long or failed
+	settled   atomic.Bool  // the node had time to open a file for the connection
 	idle      atomic.Bool  // there is nothing to read
 }
 
 func newLogSource(q *logQuery, pod *corev1.Pod, container string, state *podState) *logSource {
-	return &logSource{logQuery: q, key: sourceKeyOf(pod, container), state: state, meter: newLagMeter()}
+	return &logSource{logQuery: q, key: sourceKeyOf(pod, container), state: state}
 }
 
 func sourceKeyOf(pod *corev1.Pod, container string) sourceKey {
 	return sourceKey{pod: pod.Name, container: container, uid: sumOf(string(pod.UID))}
 }
-
-// open asks for the log of a run.
-func (s *logSource) open(ctx context.Context, r run, follow bool, tail int64, since time.Time) (io.ReadCloser, error) {
-	query := &corev1.PodLogOptions{Container: s.key.container, Previous: r.previous, Follow: follow, Timestamps: true}
-	if tail > 0 {
-		query.TailLines = &tail
-	}
-	if !since.IsZero() {
-		query.SinceTime = &metav1.Time{Time: since}
-	}
-	return s.t.client.CoreV1().Pods(s.t.namespace).GetLogs(s.key.pod, query).Stream(ctx)
-}
-
-// sinceTime is the time to read from to see the last line again: the API
-// server drops what is less than a second.
-func sinceTime(last int64) time.Time { return time.Unix(0, last).Truncate(time.Second) }
-
-// outcome is how the reading of a log ended.
-type outcome struct {
-	proven bool // what was read before has come again
-	missed bool // it has not, but what comes after it has
-	fresh  int  // lines that were new
-	// foreign: it is the log of a later run, which began after this one ended.
-	foreign bool
-	ahead   bool // it was not read: the kubelet has it as that of the run before
-	err     error
-
-	complete bool          // the run had ended, and this was all
-	cut      bool          // the connection was ended from here
-	took     time.Duration // from the request to the end
-}
-
-// readLines takes in what body has. A last line without a line break is part
-// of a longer one, unless the log is final.
-func (s *logSource) readLines(ctx context.Context, body io.Reader, o *overlap, r run, opened time.Time, final bool) (out outcome) {
-	defer func() {
-		out.proven = o.done
-		if err := s.flush(ctx); out.err == nil {
-			out.err = err
-		}
-	}()
-	reader := bufio.NewReaderSize(body, 64<<10)
-	var long []byte
-	arrived := time.Now()
-	s.meter.open(opened)
-	s.located.Store(false)
-	defer s.idleSince.Store(0)
-	for {
-		if reader.Buffered() == 0 {
-			if err := s.flush(ctx); err != nil {
-				return outcome{fresh: out.fresh, err: err}
-			}
-			waits := time.Now()
-			s.idleSince.Store(waits.UnixNano())
-			_, _ = reader.Peek(1)
-			s.idleSince.Store(0)
-			arrived = time.Now()
-			s.meter.waited(arrived.Sub(waits))
-		}
-		line, err := readLine(reader, &long)
-		if err != nil && (!final || !errors.Is(err, io.EOF)) {
-			line = nil
-		}
-		if stamp, message, ok := splitLine(line); ok {
-			at, sum := stamp.UnixNano(), lineSum(message)
-			if !s.located.Load() && s.follow && r.previous && r.finished != 0 && at > time.Unix(r.finished+foreignAfter, 0).UnixNano() {
-				out.missed, out.foreign = true, true
-				return out
-			}
-			s.volume.Add(int64(len(line)))
-			s.located.Store(true)
-			switch o.judge(at, sum) {
-			case lineMissing:
-				out.missed = true
-				return out
-			case lineNew:
-				if at <= s.floor {
-					break
-				}
-				out.fresh++
-				s.line(ctx, stamp, message, sum, r, opened, arrived)
-			case lineKnown:
-				s.at.resume(o)
-			}
-		}
-		if len(s.batch) >= maxBatch || s.size >= maxBatchBytes {
-			if err := s.flush(ctx); err != nil {
-				return outcome{fresh: out.fresh, err: err}
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return out
-		}
-		if err != nil {
-			return outcome{fresh: out.fresh, err: err}
-		}
-	}
-}
-
-// foreignAfter is how many seconds after the end of a run the first line of its
-// log is not its own.
-const foreignAfter = 2
 
 // A batch is what is passed on at a time.
 const (
@@ -203,10 +107,23 @@ const (
 )
 
 // line takes in a new line.
-func (s *logSource) line(ctx context.Context, stamp time.Time, message []byte, sum uint32, r run, opened, arrived time.Time) {
+func (s *logSource) line(ctx context.Context, stamp time.Time, message []byte, sum uint32, r run, opened time.Time) {
 	at := stamp.UnixNano()
-	if s.begins && s.startMissed(r, stamp, opened) || s.meter.jumped(at, arrived.UnixNano()) || s.skipped(ctx, r, at) {
+	first := mark{at, firstSum(message)}
+	switch {
+	case s.at.at == 0:
+		lost := s.files.begin(first, opened, s.settled.Load())
+		if lost || s.begins && s.startMissed(ctx, r, first, opened) {
+			s.gap(gapRotated, stamp)
+		}
+	case !r.ended && s.passedOver(ctx, first, r):
 		s.gap(gapRotated, stamp)
+		s.suspect = true
+	case s.waited >= silence:
+		// A line that comes when it was printed is in the newest file.
+		if late := s.waited - time.Duration(at-s.at.high); late.Abs() < promptness {
+			s.files.wrote(time.Now().Add(-promptness))
+		}
 	}
 	s.begins = false
 	s.at.advance(at, sum)
@@ -223,16 +140,120 @@ func (s *logSource) line(ctx context.Context, stamp time.Time, message []byte, s
 	s.add(entry)
 }
 
-// startMissed tells that lines may have been rotated away before a run could
-// be read for the first time: that takes a while, in which it printed nothing
-// that is still there.
-func (s *logSource) startMissed(r run, first, opened time.Time) bool {
-	const unseen = 3 * time.Second
+// known takes in that what was read before has come again to its end.
+func (s *logSource) known(o *overlap, opened time.Time) {
+	if o.other {
+		// The log was read before, in the place of another run's.
+		s.at.at, s.at.high, s.at.sum, s.at.count = o.last.at, o.last.high, o.last.sum, o.last.count
+		s.begins = false
+	}
+	s.at.resume(o)
+	s.files.read(opened)
+}
+
+// passedOver tells that the kubelet may have passed over a file before a line.
+func (s *logSource) passedOver(ctx context.Context, line mark, r run) bool {
+	if first, unsure := s.files.begins(); first {
+		return unsure
+	}
+	jump := time.Duration(line.at - s.at.high)
+	next, other := s.files.next()
+	unsure := false
+	switch {
+	case jump >= jumpSuspect:
+		// Who waited through the silence was not behind.
+		waited := s.waited >= jump-promptness
+		if waited && !other && s.volume.Load() < burst && !s.slow.Load() {
+			return false
+		}
+		unsure = s.look(ctx, r, s.at.high) != nil
+		s.slow.Store(false)
+	case other && next.first.at == 0 && s.waited >= silence/10:
+		// Most likely the first line of the file that was empty.
+		unsure = s.look(ctx, r, s.at.high) != nil
+	case !other || !next.reachedBy(line):
+		return false
+	}
+	skipped, between := s.files.reach(line)
+	return skipped || unsure || between
+}
+
+// look asks for the first line of the newest file. High is the time of the
+// latest line that was read.
+func (s *logSource) look(ctx context.Context, r run, high int64) error {
+	asked := time.Now()
+	first, err := s.firstLine(ctx, r)
+	var said nodeError
+	for tries := 0; errors.As(err, &said) && tries < triesBeforeGap; tries++ {
+		_ = sleep(ctx, pauseAfter(0)) // the node is about to begin a file
+		asked = time.Now()
+		first, err = s.firstLine(ctx, r)
+	}
+	answered := time.Now()
+	quick := answered.Sub(asked) < promptness
+	if err != nil || !quick {
+		s.slow.Store(true)
+	}
+	if err != nil {
+		return err
+	}
+	s.files.saw(first, high, asked, answered)
+	s.volume.Store(0)
+	if quick {
+		s.settled.Store(true)
+	}
+	return nil
+}
+
+// idleFor is how long nothing has come.
+func (s *logSource) idleFor() time.Duration {
+	since := s.idleSince.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, since))
+}
+
+// startMissed tells that the node may have begun a new file before a run could
+// be read for the first time. Only a run that prints much gives it a reason.
+func (s *logSource) startMissed(ctx context.Context, r run, first mark, opened time.Time) bool {
+	started := time.Unix(r.started, 0) // or up to a second later
 	if !s.caught || r.started == 0 || !s.since.IsZero() {
 		return false
 	}
-	started := time.Unix(r.started, 0)
-	return first.Sub(started) >= unseen && opened.Sub(started) >= unseen
+	late, quiet := opened.Sub(started), time.Unix(0, first.at).Sub(started)
+	switch {
+	case late < time.Second && quiet < time.Second:
+		return false
+	case late >= rotationInterval && quiet >= rotationInterval:
+		return true
+	}
+	if !r.ended {
+		_ = sleep(ctx, loudTime)
+	}
+	size, begins := s.beginning(ctx, r)
+	if begins != first && !r.previous {
+		r.previous = true // it may have ended since
+		size, begins = s.beginning(ctx, r)
+	}
+	return begins != first || size >= burst
+}
+
+// loudTime is how long a run has to show that it prints much.
+const loudTime = 300 * time.Millisecond
+
+// beginning returns how much of a log is there, up to a limit, and its first line.
+func (s *logSource) beginning(ctx context.Context, r run) (int, mark) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	body, err := s.openBeginning(ctx, r, burst)
+	if err != nil {
+		return 0, mark{}
+	}
+	defer body.Close()
+	data, _ := io.ReadAll(io.LimitReader(body, burst))
+	first, _ := firstMark(data)
+	return len(data), first
 }
 
 func (s *logSource) metadata() map[string]string {
@@ -256,8 +277,18 @@ func (s *logSource) gapTo(reason string, to position) {
 	if s.at.high > 0 {
 		at = time.Unix(0, s.at.high)
 	}
+	s.leave()
+	s.fresh = false
 	s.at = tracker{position: to}
 	s.gap(reason, at)
+}
+
+// leave gives up the position.
+func (s *logSource) leave() {
+	if s.at.at != 0 {
+		s.past = s.at.position
+	}
+	s.files.read(time.Time{})
 }
 
 func (s *logSource) add(entry hosting.LogEntry) {

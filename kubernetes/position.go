@@ -53,6 +53,9 @@ type overlap struct {
 	last position
 	seen tracker
 	done bool // the last line has come again, or there was none
+	// other: it is most likely another log. Then the last line need not come.
+	other   bool
+	skipped bool // lines were taken as known
 }
 
 func overlapWith(last position) *overlap { return &overlap{last: last, done: last.at == 0} }
@@ -64,6 +67,7 @@ const (
 	lineNew     verdict = iota
 	lineKnown           // it was read before
 	lineMissing         // it comes after the last line, which has not come: something is missing in between
+	lineStepped         // likewise, in another log: what was taken as known was new, after a clock was set back
 )
 
 // judge judges the lines of a log in their order.
@@ -76,10 +80,16 @@ func (o *overlap) judge(at int64, sum uint32) verdict {
 	case at == o.last.at && sum == o.last.sum && o.seen.count == o.last.count:
 		o.done = true
 		return lineKnown
-	case at > o.last.high:
+	case at <= o.last.high:
+		o.skipped = true
+		return lineKnown
+	case !o.other:
 		return lineMissing
+	case o.skipped:
+		return lineStepped
 	}
-	return lineKnown
+	o.done = true
+	return lineNew
 }
 
 // lineSum identifies a line among those of the same nanosecond.
@@ -97,4 +107,5 @@ type run struct {
 	ended    bool  // it prints no more
 	started  int64 // Unix seconds; 0 if not known
 	finished int64 // as well
+	until    int64 // when the next run started, likewise
 }

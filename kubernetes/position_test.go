@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -116,38 +115,6 @@ func TestAPositionIsKeptWhileLinesAreReadAgain(t *testing.T) {
 		}
 	}
 	assert.Equal(t, behindLine(lines, 3), s.position)
-}
-
-func TestAJumpIsSuspectWhenTheReaderIsLate(t *testing.T) {
-	t.Parallel()
-	second := int64(time.Second)
-	for name, test := range map[string]struct {
-		opened int64
-		lines  [][3]int64 // written, came, seconds waited
-		want   bool
-	}{
-		"idle":                             {100, [][3]int64{{100, 100}, {110, 110}, {120, 120}}, false},
-		"late, without a jump":             {100, [][3]int64{{100, 100}, {101, 106}, {102, 107}}, false},
-		"late, and a jump":                 {100, [][3]int64{{100, 100}, {101, 106}, {105, 107}}, true},
-		"a jump among old lines":           {100, [][3]int64{{10, 100}, {20, 100}, {30, 100}, {100, 100}}, false},
-		"late, and clocks that differ":     {100, [][3]int64{{50, 100}, {51, 106}, {55, 107}}, true},
-		"clocks that differ, and idle":     {100, [][3]int64{{50, 100, 1}, {60, 110, 1}, {70, 120, 1}}, false},
-		"old lines that are read for long": {100, [][3]int64{{10, 100}, {20, 105}, {30, 106}}, true},
-		"the first line of a connection":   {100, [][3]int64{{99, 105}}, false},
-		"late, and on time after the jump": {100, [][3]int64{{100, 100}, {101, 106}, {107, 107}}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m := newLagMeter()
-			m.open(time.Unix(test.opened, 0))
-			got := false
-			for _, l := range test.lines {
-				m.waited(time.Duration(l[2] * second))
-				got = m.jumped(l[0]*second, l[1]*second)
-			}
-			assert.Equal(t, test.want, got)
-		})
-	}
 }
 
 func TestSumsTellLinesApart(t *testing.T) {

@@ -29,12 +29,23 @@ type kubeletScript struct {
 	cut     int         // counts the connections that were ended
 	abort   bool        // the last were broken, not ended as if there was no more
 	opened  int
-	jump    bool // a log that is followed goes on in the newest file
 }
 
 type scriptedRun struct {
 	files [][]string // of which only the last can be opened
 	ended bool
+}
+
+// started is when a run began: with its first line.
+func (r *scriptedRun) started() metav1.Time {
+	for _, file := range r.files {
+		for _, line := range file {
+			stamp, _, _ := strings.Cut(line, " ")
+			at, _ := time.Parse(time.RFC3339Nano, stamp)
+			return metav1.NewTime(at.Truncate(time.Second))
+		}
+	}
+	return metav1.Time{}
 }
 
 var scriptStart = time.Now().Truncate(time.Second).Add(-time.Hour)
@@ -77,16 +88,15 @@ func (k *kubeletScript) pod() *corev1.Pod {
 	}
 	status := corev1.ContainerStatus{Name: containerName}
 	if n := len(k.runs) - 1; n >= 0 {
-		started := metav1.NewTime(scriptStart)
 		status.RestartCount = int32(n)
 		status.ContainerID = fmt.Sprintf("c%d", n)
 		if k.runs[n].ended {
-			status.State.Terminated = &corev1.ContainerStateTerminated{ContainerID: status.ContainerID, StartedAt: started}
+			status.State.Terminated = &corev1.ContainerStateTerminated{ContainerID: status.ContainerID, StartedAt: k.runs[n].started()}
 		} else {
-			status.State.Running = &corev1.ContainerStateRunning{StartedAt: started}
+			status.State.Running = &corev1.ContainerStateRunning{StartedAt: k.runs[n].started()}
 		}
 		if n > 0 {
-			status.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ContainerID: fmt.Sprintf("c%d", n-1), StartedAt: started}
+			status.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ContainerID: fmt.Sprintf("c%d", n-1), StartedAt: k.runs[n-1].started()}
 		}
 	}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{status}
@@ -147,13 +157,9 @@ func (k *kubeletScript) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k.mu.Lock()
 		lines := run.files[file][read:]
 		read += len(lines)
-		more := k.jump && len(lines) == 0 && file < len(run.files)-1
-		if more {
-			file, read = len(run.files)-1, 0
-		}
 		done := k.cut != cut && query.Get("follow") == "true"
 		abort := done && k.abort
-		ended := len(lines) == 0 && !more && (run.ended || query.Get("follow") != "true")
+		ended := len(lines) == 0 && (run.ended || query.Get("follow") != "true")
 		k.mu.Unlock()
 		if abort {
 			panic(http.ErrAbortHandler)

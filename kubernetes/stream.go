@@ -3,6 +3,8 @@ package kubernetes
 import (
 	"context"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,6 +93,9 @@ const (
 	// endCheck is how often it is looked whether the instance is still there
 	// while nothing prints.
 	endCheck = 2 * time.Second
+	// lateChecks is after how many of them it is looked although something may
+	// print, for what only a watch would tell.
+	lateChecks = 15
 	// endGrace is how long after the end time lines may still come in.
 	endGrace = 2 * time.Second
 )
@@ -281,7 +286,7 @@ func (f *follower) awaitEnd(ctx context.Context) {
 	}
 	tick := time.NewTicker(endCheck)
 	defer tick.Stop()
-	for {
+	for checks := 1; ; checks++ {
 		select {
 		case <-ctx.Done():
 			return
@@ -290,10 +295,25 @@ func (f *follower) awaitEnd(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if f.quiet() && f.over(ctx) && f.quiet() {
+		quiet := f.quiet()
+		if !quiet && checks%lateChecks != 0 || !f.over(ctx) {
+			continue
+		}
+		if quiet && f.quiet() {
 			f.cancel()
 			return
 		}
+		f.refresh(ctx) // the watch may be late
+	}
+}
+
+// refresh asks for the pods that are being read.
+func (f *follower) refresh(ctx context.Context) {
+	f.mu.Lock()
+	states := slices.Collect(maps.Values(f.states))
+	f.mu.Unlock()
+	for _, state := range states {
+		_ = state.refresh(ctx, f.t.region) // it is asked again
 	}
 }
 

@@ -25,7 +25,7 @@ func BenchmarkALine(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			s := &logSource{logQuery: &logQuery{filter: filter}, key: testKey(0), meter: newLagMeter()}
+			s := &logSource{logQuery: &logQuery{filter: filter}, key: testKey(0)}
 			yielded := 0
 			s.send = func(_ context.Context, items []logItem) error {
 				for i := range items {
