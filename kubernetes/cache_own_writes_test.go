@@ -23,35 +23,38 @@ func TestOwnWritesAreSeenWhileTheWatchesAreSilent(t *testing.T) {
 	}
 	p, tap := w.cachedProvider(t)
 	requireInSync(t, p, tap)
-	defer tap.hold()()
-	ctx := t.Context()
+	t.Cleanup(tap.hold())
 	for _, instanceType := range w.SupportedInstanceTypes() {
-		isStopped := func(id string) bool {
-			instance, err := p.GetInstance(ctx, id)
-			require.NoError(t, err, id)
-			list, err := p.ListInstances(ctx)
-			require.NoError(t, err)
-			i := slices.IndexFunc(list, func(listed hosting.CloudInstance) bool { return listed.ID == id })
-			require.GreaterOrEqual(t, i, 0, "%s is not listed", id)
-			stopped := func(status hosting.Status) bool {
-				return status == hosting.StatusStopping || status == hosting.StatusStopped
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for watches
+			ctx := t.Context()
+			isStopped := func(id string) bool {
+				instance, err := p.GetInstance(ctx, id)
+				require.NoError(t, err, id)
+				list, err := p.ListInstances(ctx)
+				require.NoError(t, err)
+				i := slices.IndexFunc(list, func(listed hosting.CloudInstance) bool { return listed.ID == id })
+				require.GreaterOrEqual(t, i, 0, "%s is not listed", id)
+				stopped := func(status hosting.Status) bool {
+					return status == hosting.StatusStopping || status == hosting.StatusStopped
+				}
+				assert.Equal(t, stopped(instance.Status), stopped(list[i].Status), id)
+				return stopped(instance.Status)
 			}
-			assert.Equal(t, stopped(instance.Status), stopped(list[i].Status), id)
-			return stopped(instance.Status)
-		}
-		instance, err := p.CreateInstance(ctx, simple("new-"+instanceType, instanceType))
-		require.NoError(t, err)
-		assert.False(t, isStopped(instance.ID))
-		require.NoError(t, p.StopInstance(ctx, instance.ID))
-		assert.True(t, isStopped(instance.ID), instance.ID)
-		require.NoError(t, p.StartInstance(ctx, instance.ID))
-		assert.False(t, isStopped(instance.ID), instance.ID)
-		require.NoError(t, p.DeleteInstance(ctx, instance.ID))
-		if gone, err := p.GetInstance(ctx, instance.ID); err == nil {
-			assert.Equal(t, hosting.StatusTerminating, gone.Status)
-		} else {
-			require.ErrorIs(t, err, hosting.NotFound)
-		}
+			instance, err := p.CreateInstance(ctx, simple("new-"+instanceType, instanceType))
+			require.NoError(t, err)
+			assert.False(t, isStopped(instance.ID))
+			require.NoError(t, p.StopInstance(ctx, instance.ID))
+			assert.True(t, isStopped(instance.ID), instance.ID)
+			require.NoError(t, p.StartInstance(ctx, instance.ID))
+			assert.False(t, isStopped(instance.ID), instance.ID)
+			require.NoError(t, p.DeleteInstance(ctx, instance.ID))
+			if gone, err := p.GetInstance(ctx, instance.ID); err == nil {
+				assert.Equal(t, hosting.StatusTerminating, gone.Status)
+			} else {
+				require.ErrorIs(t, err, hosting.NotFound)
+			}
+		})
 	}
 }
 

@@ -55,8 +55,8 @@ func (s *snapshot) endpoint() (hosting.ServiceEndpoint, bool) {
 		result.URL = "http://" + net.JoinHostPort(host, strconv.Itoa(port))
 		return result, host != ""
 	}
-	if s.ingress != nil {
-		spec := s.anchor.record.Desired.Spec.Ingress
+	// One that the configuration has no more is about to be removed.
+	if spec := s.anchor.record.Desired.Spec.Ingress; s.ingress != nil && spec != nil {
 		scheme, ingressPort := "http", 80
 		if len(s.ingress.Spec.TLS) > 0 {
 			scheme, ingressPort = "https", 443

@@ -193,10 +193,13 @@ func (e *env) awaitGone(t *testing.T, id string) {
 	}
 }
 
-// eventually repeats look until it returns nil.
+// eventually repeats look until it returns nil. The longer it has waited, the
+// more time it leaves between two looks: what takes long is looked at a few
+// dozen times, not hundreds, and is seen a tenth of its time too late at most.
 func (e *env) eventually(t *testing.T, what string, look func() error) {
 	t.Helper()
-	deadline := time.Now().Add(e.Timeout)
+	began := time.Now()
+	deadline := began.Add(e.Timeout)
 	for {
 		err := look()
 		if err == nil {
@@ -205,7 +208,7 @@ func (e *env) eventually(t *testing.T, what string, look func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within %v: %v", what, e.Timeout, err)
 		}
-		time.Sleep(e.pause(err))
+		time.Sleep(max(e.pause(err), time.Since(began)/10))
 	}
 }
 

@@ -1,6 +1,28 @@
 package conformance
 
-import "testing"
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWhatTakesLongIsLookedAtLessOftenAndSeenInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &env{Harness: Harness{Timeout: 2 * time.Minute, PollInterval: 500 * time.Millisecond}}
+		began, looks := time.Now(), 0
+		e.eventually(t, "a minute is over", func() error {
+			looks++
+			if time.Since(began) < time.Minute {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		if took := time.Since(began); looks > 50 || took > 66*time.Second {
+			t.Errorf("it looked %d times in %v", looks, took)
+		}
+	})
+}
 
 func TestNear(t *testing.T) {
 	for _, c := range []struct {

@@ -58,8 +58,8 @@ type Harness struct {
 	// to run; 2 minutes if zero.
 	Timeout time.Duration
 
-	// PollInterval is the time between two looks while waiting; 500 ms if
-	// zero.
+	// PollInterval is the time between the first looks while waiting, which
+	// grows with the time that was waited; 500 ms if zero.
 	PollInterval time.Duration
 
 	// Parallel runs the cases in parallel, as many as go test -parallel says.
