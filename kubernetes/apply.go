@@ -67,7 +67,7 @@ func (p *Provider) applyAndRead(ctx context.Context, t target, a *anchor, wanted
 	}
 	instance, err := p.GetInstance(ctx, t.id)
 	if hosting.CodeOf(err) == hosting.InstanceNotFound {
-		err = p.deletedMeanwhile(t)
+		err = p.deletedMeanwhile(hosting.UpdateFailed, t)
 	}
 	return instance, err
 }
@@ -112,10 +112,6 @@ func (p *Provider) existing(ctx context.Context, t target) (*anchor, error) {
 	return a, nil
 }
 
-func (p *Provider) deletedMeanwhile(t target) error {
-	return p.conflict(hosting.UpdateFailed, t.id, "the instance was deleted by another call at this moment")
-}
-
 // applyTo changes an instance that exists.
 func (p *Provider) applyTo(ctx context.Context, t target, a *anchor, wanted record, secretEnv hosting.SecretMap) error {
 	ap := &application{p: p, t: t, secretEnv: secretEnv}
@@ -126,7 +122,7 @@ func (p *Provider) applyTo(ctx context.Context, t target, a *anchor, wanted reco
 				return err
 			}
 			if a == nil || a.UID != uid {
-				return p.deletedMeanwhile(t)
+				return p.deletedMeanwhile(hosting.UpdateFailed, t)
 			}
 		}
 		ap.anchor, a = a, nil // read again after a conflict
@@ -136,7 +132,7 @@ func (p *Provider) applyTo(ctx context.Context, t target, a *anchor, wanted reco
 		err = ap.converge(ctx)
 	}
 	if hosting.CodeOf(err) == hosting.InstanceNotFound {
-		err = p.deletedMeanwhile(t)
+		err = p.deletedMeanwhile(hosting.UpdateFailed, t)
 	}
 	if err != nil {
 		return p.fail(ctx, hosting.UpdateFailed, t.id, "applying the configuration", err)

@@ -32,26 +32,29 @@ func (ap *application) converge(ctx context.Context) error {
 		if !errors.Is(err, errSuperseded) {
 			return err
 		}
-		if ap.anchor, err = ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t); err != nil {
+		if ap.anchor, err = ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, uid); err != nil {
 			return err
-		}
-		if ap.anchor.UID != uid {
-			return ap.p.deletedMeanwhile(ap.t) // another instance has its name by now
 		}
 	}
 	return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "the configuration is being changed again and again at this moment")
 }
 
-// finish says in the anchor that its generation has been carried out.
+// finish says in the anchor that its generation has been carried out, and how
+// many replicas the workload has. The workload is read after the anchor: what
+// another call makes of it later, that call writes into a newer anchor.
 func (ap *application) finish(ctx context.Context) error {
 	generation := ap.anchor.record.Desired.Generation
-	workload, err := ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, ap.anchor)
+	newest, err := ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, ap.anchor.UID)
 	if err != nil {
 		return err
 	}
-	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, nil, func(d *desired) error {
+	var workload object
+	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, newest, func(d *desired) (err error) {
 		if d.Generation != generation {
 			return errSuperseded
+		}
+		if workload, err = ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, newest); err != nil {
+			return err
 		}
 		if d.pending() {
 			d.Applied = generation
@@ -124,11 +127,11 @@ func (ap *application) give(ctx context.Context, part part) error {
 // make creates a part that is missing, unless that is so because another call
 // has written a newer configuration, which has no such part.
 func (ap *application) make(ctx context.Context, part part) error {
-	newest, err := ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t)
+	newest, err := ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, ap.anchor.UID)
 	if err != nil {
 		return err
 	}
-	if newest.UID != ap.anchor.UID || newest.record.Desired.Generation != ap.anchor.record.Desired.Generation {
+	if newest.record.Desired.Generation != ap.anchor.record.Desired.Generation {
 		return errSuperseded
 	}
 	if part.resource == secrets {
@@ -250,7 +253,7 @@ func (ap *application) removeOldSecrets(ctx context.Context, workload object) er
 			}
 		}
 	}
-	_, err := ap.p.change(ctx, hosting.UpdateFailed, ap.t, nil, func(now *desired) error {
+	_, err := ap.p.change(ctx, hosting.UpdateFailed, ap.t, ap.anchor, func(now *desired) error {
 		var left []oldSecret
 		for _, s := range now.OldSecrets {
 			if !old(s) {

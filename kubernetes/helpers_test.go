@@ -4,8 +4,10 @@ package kubernetes_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +67,25 @@ func (w *world) provider(t testing.TB, config *rest.Config, options ...func(*kub
 	p, err := kubernetes.New(t.Context(), c)
 	require.NoError(t, err)
 	return p
+}
+
+// interrupted returns another provider of the namespace, for which something
+// else happens just before one of its requests: the nth of a method to a path
+// that ends like this. Tries without effect do not count.
+func (w *world) interrupted(t *testing.T, nth int, method, path string, do func()) *kubernetes.Provider {
+	t.Helper()
+	var count atomic.Int32
+	t.Cleanup(func() { assert.GreaterOrEqual(t, int(count.Load()), nth, "there was no such request") })
+	return w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.Method == method && strings.HasSuffix(r.URL.Path, path) && !r.URL.Query().Has("dryRun") && int(count.Add(1)) == nth {
+					do()
+				}
+				return next.RoundTrip(r)
+			})
+		}
+	})
 }
 
 // everything is a configuration that asks for every part the type can have.
