@@ -118,8 +118,8 @@ func (ap *application) changes(ctx context.Context, next record) ([]string, erro
 		lines = append(lines, change.String())
 	}
 	if have.Desired.SecretName != next.Desired.SecretName {
-		values, err := ap.p.secretValues(ctx, ap.t, ap.anchor)
-		if err != nil && hosting.ReasonOf(err) != hosting.Conflict { // it is gone: all are new
+		values, err := ap.secretValues(ctx)
+		if err != nil {
 			return nil, err
 		}
 		for _, change := range configs.SecretChanges(values, ap.secretEnv) {
@@ -133,6 +133,23 @@ func (ap *application) changes(ctx context.Context, next record) ([]string, erro
 		lines = append(lines, "the last change was not carried out in full")
 	}
 	return lines, nil
+}
+
+// secretValues are those in force: none if the Secret is gone.
+func (ap *application) secretValues(ctx context.Context) (hosting.SecretMap, error) {
+	values := hosting.SecretMap{}
+	name := ap.anchor.record.Desired.SecretName
+	if name == "" {
+		return values, nil
+	}
+	secret, err := ap.ownSecret(ctx, name)
+	if err != nil || secret == nil {
+		return values, err
+	}
+	for key, value := range secret.Data {
+		values[key] = string(value)
+	}
+	return values, nil
 }
 
 // inForce is a configuration with the resources that it amounts to:

@@ -44,3 +44,25 @@ func TestARollbackThatMeetsADeletionDoesNotCreateTheInstanceAgain(t *testing.T) 
 	_, err = w.GetInstance(t.Context(), created.ID)
 	assert.ErrorIs(t, err, hosting.NotFound)
 }
+
+func TestARollbackKeepsTheSecretValuesThatAnotherCallSetsMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	created := w.mustCreate(t, config)
+	config.Labels = map[string]string{"team": "red"}
+	_, err := w.ApplyInstance(t.Context(), config)
+	require.NoError(t, err)
+
+	rotated := config
+	rotated.SecretEnv = hosting.SecretMap{"TOKEN": "rotated-value"}
+	// The rollback has read and tried everything by then.
+	p := w.interrupted(t, 1, http.MethodPut, "/configmaps/skill-web", func() {
+		_, err := w.ApplyInstance(t.Context(), rotated)
+		assert.NoError(t, err)
+	})
+	_, err = p.RollbackInstance(t.Context(), created.ID, 1)
+	require.NoError(t, err)
+	assert.Equal(t, "blue", w.deployment(t, "web").Labels["team"])
+	assert.Equal(t, "rotated-value", w.essence(t, "web")["secret"])
+}
