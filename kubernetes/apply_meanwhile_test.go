@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"skillcenter.io/hosting"
 )
@@ -21,9 +22,9 @@ func TestAnApplyDoesNotForgetACountThatIsSetWhileItEnds(t *testing.T) {
 	config.Labels = map[string]string{"team": "red"}
 	// The first update of the anchor accepts the configuration, the second says
 	// that it has been carried out.
-	p := w.interrupted(t, 2, http.MethodPut, "/configmaps/skill-web", func() {
+	p := w.interrupted(t, moment{2, http.MethodPut, "/configmaps/skill-web", func() {
 		assert.NoError(t, w.ScaleInstance(t.Context(), created.ID, 3))
-	})
+	}})
 	_, err := p.ApplyInstance(t.Context(), config)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, w.replicas(t, "web"))
@@ -42,15 +43,71 @@ func TestAnApplyThatAnotherInstanceOfItsNameOvertakesLeavesThatAlone(t *testing.
 	older := config
 	older.Env = map[string]string{"OLDER": "1"}
 	// It has carried everything out, and is about to say so.
-	p := w.interrupted(t, 2, http.MethodPut, "/configmaps/skill-web", func() {
+	p := w.interrupted(t, moment{2, http.MethodPut, "/configmaps/skill-web", func() {
 		w.delete(t, created.ID)
 		w.mustCreate(t, config)
 		_, err := w.ApplyInstance(t.Context(), other)
 		assert.NoError(t, err)
-	})
+	}})
 	_, err := p.ApplyInstance(t.Context(), older)
 	require.ErrorIs(t, err, hosting.Conflict)
 	assert.Equal(t, hosting.UpdateFailed, hosting.CodeOf(err))
 	_, err = w.CreateInstance(t.Context(), other)
 	assert.NoError(t, err, "the other one is as it was")
+}
+
+func TestAScaleThatMeetsANewAutoscalerIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	config.Scaling = nil
+	created := w.mustCreate(t, config)
+	p := w.interrupted(t, moment{1, http.MethodPut, "/deployments/web/scale", func() {
+		_, err := w.ApplyInstance(t.Context(), everything("web", hosting.TypeDeployment))
+		assert.NoError(t, err)
+	}})
+	err := p.ScaleInstance(t.Context(), created.ID, 3)
+	require.ErrorIs(t, err, hosting.Conflict)
+	assert.Contains(t, err.Error(), "HorizontalPodAutoscaler web")
+	assert.EqualValues(t, 2, w.replicas(t, "web"))
+}
+
+func TestAStopThatMeetsANewAutoscalerHolds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	config.Scaling = nil
+	created := w.mustCreate(t, config)
+	s := newScaler(w, hosting.TypeDeployment)
+	p := w.interrupted(t,
+		moment{1, http.MethodPatch, "/deployments/web", func() {
+			_, err := w.ApplyInstance(t.Context(), everything("web", hosting.TypeDeployment))
+			assert.NoError(t, err)
+		}},
+		// The stop has been written, in its second attempt.
+		moment{4, http.MethodGet, "/deployments/web", func() {
+			assert.EqualValues(t, 0, w.replicas(t, "web"))
+			assert.NoError(t, s.patch(t.Context(), 4))
+		}})
+	require.NoError(t, p.StopInstance(t.Context(), created.ID))
+	assert.EqualValues(t, 0, w.replicas(t, "web"))
+	assert.Equal(t, 2, w.stoppedReplicas(t, created.ID))
+}
+
+func TestAStartThatMeetsAChangeOfAStoppedJobStartsTheNewOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("once", hosting.TypeJob)
+	created := w.mustCreate(t, config)
+	require.NoError(t, w.StopInstance(t.Context(), created.ID))
+	config.Container.Image = "other:v2"
+	p := w.interrupted(t, moment{2, http.MethodGet, "/jobs/once", func() {
+		_, err := w.ApplyInstance(t.Context(), config)
+		assert.NoError(t, err)
+	}})
+	require.NoError(t, p.StartInstance(t.Context(), created.ID))
+	job, err := w.client.BatchV1().Jobs(w.namespace).Get(t.Context(), "once", metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, "other:v2", job.Spec.Template.Spec.Containers[0].Image)
+	assert.False(t, *job.Spec.Suspend)
 }

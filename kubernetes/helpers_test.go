@@ -69,18 +69,31 @@ func (w *world) provider(t testing.TB, config *rest.Config, options ...func(*kub
 	return p
 }
 
-// interrupted returns another provider of the namespace, for which something
-// else happens just before one of its requests: the nth of a method to a path
-// that ends like this. Tries without effect do not count.
-func (w *world) interrupted(t *testing.T, nth int, method, path string, do func()) *kubernetes.Provider {
+// moment is just before the nth request of a method to a path that ends like
+// this. Tries without effect do not count.
+type moment struct {
+	nth          int
+	method, path string
+	do           func()
+}
+
+// interrupted returns another provider of the namespace, during whose requests
+// other things happen.
+func (w *world) interrupted(t *testing.T, moments ...moment) *kubernetes.Provider {
 	t.Helper()
-	var count atomic.Int32
-	t.Cleanup(func() { assert.GreaterOrEqual(t, int(count.Load()), nth, "there was no such request") })
+	counts := make([]atomic.Int32, len(moments))
+	t.Cleanup(func() {
+		for i, m := range moments {
+			assert.GreaterOrEqual(t, int(counts[i].Load()), m.nth, "%s %s", m.method, m.path)
+		}
+	})
 	return w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
 		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
 			return roundTrip(func(r *http.Request) (*http.Response, error) {
-				if r.Method == method && strings.HasSuffix(r.URL.Path, path) && !r.URL.Query().Has("dryRun") && int(count.Add(1)) == nth {
-					do()
+				for i, m := range moments {
+					if r.Method == m.method && strings.HasSuffix(r.URL.Path, m.path) && !r.URL.Query().Has("dryRun") && int(counts[i].Add(1)) == m.nth {
+						m.do()
+					}
 				}
 				return next.RoundTrip(r)
 			})

@@ -16,31 +16,14 @@ func (p *Provider) StartInstance(ctx context.Context, instanceID string) error {
 	if err != nil {
 		return err
 	}
-	workload, err := p.workload(ctx, hosting.StartFailed, t, a)
+	if err := recode(p.repair(ctx, t, a), hosting.StartFailed); err != nil {
+		return err
+	}
+	// The workload may be one that the repair has just made, as stopped as it
+	// was, and the anchor may say something newer, which it has carried out.
+	a, workload, err := p.current(ctx, hosting.StartFailed, t, a)
 	if err != nil {
 		return err
-	}
-	if workload == nil && a.record.Desired.Stopped {
-		// The repair is to make it running.
-		if a, err = p.change(ctx, hosting.StartFailed, t, a, func(d *desired) error {
-			d.Stopped, d.Operation = false, hosting.StatusStarting
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
-	pending := a.record.Desired.pending()
-	if err := recode(p.repair(ctx, t, a), hosting.StartFailed); err != nil || workload == nil {
-		return err
-	}
-	if pending {
-		// The repair has carried out a change: the workload may be another one.
-		if a, err = p.anchorForChange(ctx, hosting.StartFailed, t); err != nil {
-			return err
-		}
-		if workload, err = p.ownWorkload(ctx, hosting.StartFailed, t, a); err != nil {
-			return err
-		}
 	}
 	seen := t.kind.observe(workload)
 	if seen.finished != "" {

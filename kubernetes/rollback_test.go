@@ -57,10 +57,10 @@ func TestARollbackKeepsTheSecretValuesThatAnotherCallSetsMeanwhile(t *testing.T)
 	rotated := config
 	rotated.SecretEnv = hosting.SecretMap{"TOKEN": "rotated-value"}
 	// The rollback has read and tried everything by then.
-	p := w.interrupted(t, 1, http.MethodPut, "/configmaps/skill-web", func() {
+	p := w.interrupted(t, moment{1, http.MethodPut, "/configmaps/skill-web", func() {
 		_, err := w.ApplyInstance(t.Context(), rotated)
 		assert.NoError(t, err)
-	})
+	}})
 	_, err = p.RollbackInstance(t.Context(), created.ID, 1)
 	require.NoError(t, err)
 	assert.Equal(t, "blue", w.deployment(t, "web").Labels["team"])

@@ -34,6 +34,18 @@ func (p *Provider) ownWorkload(ctx context.Context, code hosting.Code, t target,
 	return o, err
 }
 
+// current reads the workload and after it the anchor again, for a call that goes
+// by both: what the anchor says, such as that there is an autoscaler, is then
+// not older than what the workload has been given.
+func (p *Provider) current(ctx context.Context, code hosting.Code, t target, a *anchor) (*anchor, object, error) {
+	workload, err := p.ownWorkload(ctx, code, t, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err = p.anchorAgain(ctx, code, t, a.UID)
+	return a, workload, err
+}
+
 // remake makes the workload from the anchor. An old one is removed first: a
 // Job cannot run twice, nor change. If the process dies in between, a repair
 // makes the new one.
