@@ -118,7 +118,7 @@ func (ap *application) give(ctx context.Context, part part) error {
 		}
 		err = lookAgain(part.resource, part.object, ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live))
 		if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(err) {
-			return ap.replaceJob(ctx, live)
+			return ap.replaceJob(ctx)
 		}
 		return err
 	})

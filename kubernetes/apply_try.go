@@ -90,7 +90,8 @@ func (ap *application) try(ctx context.Context, part part, next record, old obje
 			return a
 		}
 		a.replaced = true
-		anew := part.object.DeepCopyObject().(object)
+		a.wanted = ap.likeLive(next, live)
+		anew := a.wanted.DeepCopyObject().(object)
 		anew.SetName("") // its own is still taken
 		anew.SetGenerateName(part.object.GetName() + "-")
 		a.result, a.err = ap.tryCreate(ctx, part.resource, anew)

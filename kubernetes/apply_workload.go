@@ -28,10 +28,7 @@ func (ap *application) follow(part part, r record, live object) object {
 // been set, whether the workload is stopped, and when it was restarted.
 func (ap *application) followWorkload(r record, live object) object {
 	kind := ap.t.kind
-	r.Desired.take(kind, live)
-	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, generationOf(live))
-	o := kind.build(ap.p, r)
-	stamp(o, r.Desired.Generation)
+	o := ap.likeLive(r, live)
 	if at, ok := kind.template(live).Annotations[annotationRestartedAt]; ok {
 		kind.template(o).Annotations[annotationRestartedAt] = at
 	}
@@ -42,14 +39,33 @@ func (ap *application) followWorkload(r record, live object) object {
 	return o
 }
 
+// likeLive builds a workload that has as many replicas as the one that is live,
+// within limits that have just been set, and is as stopped.
+func (ap *application) likeLive(r record, live object) object {
+	r.Desired.take(ap.t.kind, live)
+	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, generationOf(live))
+	o := ap.t.kind.build(ap.p, r)
+	stamp(o, r.Desired.Generation)
+	return o
+}
+
 // replaceJob makes a Job anew whose template has to change. One that is running
 // stays.
-func (ap *application) replaceJob(ctx context.Context, live object) error {
-	seen := ap.t.kind.observe(live)
-	if !seen.stopped && seen.finished == "" {
-		return ap.jobIsRunning(ap.anchor.record.Config)
-	}
-	return ap.p.remake(ctx, hosting.UpdateFailed, ap.t, ap.anchor, live)
+func (ap *application) replaceJob(ctx context.Context) error {
+	generation := ap.anchor.record.Desired.Generation
+	return ap.p.remake(ctx, hosting.UpdateFailed, ap.t, ap.anchor, func(d *desired, old object) error {
+		if d.Generation != generation {
+			return errSuperseded
+		}
+		if old == nil {
+			return nil
+		}
+		if seen := ap.t.kind.observe(old); !seen.stopped && seen.finished == "" {
+			return ap.jobIsRunning(ap.anchor.record.Config)
+		}
+		d.take(ap.t.kind, old)
+		return nil
+	})
 }
 
 // jobIsRunning refuses to change what the pods of a job are made from, naming

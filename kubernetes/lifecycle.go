@@ -92,22 +92,20 @@ func (p *Provider) RestartInstance(ctx context.Context, instanceID string) error
 	if err != nil {
 		return err
 	}
-	stopped := a.record.Desired.Stopped
-	if workload != nil {
-		seen := t.kind.observe(workload)
-		stopped = seen.stopped && seen.finished == ""
-	}
-	if stopped {
-		return p.conflict(hosting.RestartFailed, t.id, "the instance is stopped: start it instead")
-	}
 	if workload == nil || t.kind.isJob() {
-		if a, err = p.change(ctx, hosting.RestartFailed, t, a, func(d *desired) error {
-			d.Stopped, d.Operation = false, hosting.StatusRestarting
+		return p.remake(ctx, hosting.RestartFailed, t, a, func(d *desired, old object) error {
+			if old != nil {
+				d.take(t.kind, old)
+			}
+			if d.Stopped {
+				return p.isStopped(t)
+			}
+			d.Operation, d.UpdatedAt = hosting.StatusRestarting, hosting.NewTime(time.Now())
 			return nil
-		}); err != nil {
-			return err
-		}
-		return p.remake(ctx, hosting.RestartFailed, t, a, workload)
+		})
+	}
+	if t.kind.observe(workload).stopped {
+		return p.isStopped(t)
 	}
 	// A merge patch of one annotation leaves all others as they are.
 	err = t.patchSpec(ctx, workload, map[string]any{"template": map[string]any{"metadata": map[string]any{
@@ -117,6 +115,11 @@ func (p *Provider) RestartInstance(ctx context.Context, instanceID string) error
 		return p.fail(ctx, hosting.RestartFailed, t.id, "restarting "+t.kind.kind+" "+t.name, err)
 	}
 	return p.follow(ctx, hosting.RestartFailed, t, a, hosting.StatusRestarting)
+}
+
+// isStopped refuses to restart an instance.
+func (p *Provider) isStopped(t target) error {
+	return p.conflict(hosting.RestartFailed, t.id, "the instance is stopped: start it instead")
 }
 
 // begin finds the instance for a call that changes it.
