@@ -84,3 +84,24 @@ func TestAScalingThatChangesClampsTheCount(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, w.replicas(t, "web"), "limits bind once")
 }
+
+func TestNewLimitsBindAWorkloadThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	config.Scaling = nil
+	created := w.mustCreate(t, config)
+	require.NoError(t, w.ScaleInstance(t.Context(), created.ID, 6))
+	w.loseWorkload(t, config)
+	config.Scaling = &hosting.ScaleConfig{MinReplicas: 2, MaxReplicas: 4}
+	plan, err := w.PlanInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.EqualValues(t, 4, plannedManifest(t, plan, "Deployment web")["spec"].(map[string]any)["replicas"])
+	_, err = w.ApplyInstance(t.Context(), config)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, w.replicas(t, "web"))
+	require.NoError(t, w.ScaleInstance(t.Context(), created.ID, 6))
+	w.loseWorkload(t, config)
+	require.NoError(t, w.StartInstance(t.Context(), created.ID))
+	assert.EqualValues(t, 6, w.replicas(t, "web"), "limits bind once")
+}
