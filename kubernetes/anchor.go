@@ -217,7 +217,10 @@ func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *a
 			changed = &anchor{ConfigMap: update, record: next}
 			return nil
 		}
-		next.Desired.UpdatedAt = hosting.NewTime(time.Now())
+		before.OldSecrets = next.Desired.OldSecrets
+		if !reflect.DeepEqual(before, next.Desired) { // else the instance stays as it is
+			next.Desired.UpdatedAt = hosting.NewTime(time.Now())
+		}
 		data, err := next.encode()
 		if err != nil {
 			return err

@@ -48,12 +48,12 @@ func (ap *application) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var workload object
-	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, newest, func(d *desired) (err error) {
+	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, newest, func(d *desired) error {
 		if d.Generation != generation {
 			return errSuperseded
 		}
-		if workload, err = ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, newest); err != nil {
+		workload, err := ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, newest)
+		if err != nil {
 			return err
 		}
 		if d.pending() {
@@ -65,7 +65,7 @@ func (ap *application) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return ap.removeOldSecrets(ctx, workload)
+	return ap.p.removeOldSecrets(ctx, hosting.UpdateFailed, ap.t, ap.anchor)
 }
 
 // carryOut gives every part what the anchor says, and removes those that it
@@ -80,7 +80,7 @@ func (ap *application) carryOut(ctx context.Context) error {
 	}
 	for _, optional := range ap.optionalParts() {
 		if what := optional.kind + " " + optional.name; !wanted[what] {
-			if err := ap.remove(ctx, optional.resource, optional.name); err != nil {
+			if err := ap.p.remove(ctx, ap.t, ap.anchor, optional.resource, optional.name); err != nil {
 				return fmtError("removing "+what, err)
 			}
 		}
@@ -219,49 +219,18 @@ func manifestOf(o object) (map[string]any, error) {
 	return manifest, nil
 }
 
-// remove deletes a part that the configuration does not ask for any more.
-func (ap *application) remove(ctx context.Context, r *resource, name string) error {
+// remove deletes a part of an instance, unless it is of a later generation.
+func (p *Provider) remove(ctx context.Context, t target, a *anchor, r *resource, name string) error {
 	return retryOnConflict(ctx, func() error {
-		live, err := r.get(ctx, ap.t.region, name)
-		if err != nil || !ap.anchor.owns(live) || live.GetDeletionTimestamp() != nil {
+		live, err := r.get(ctx, t.region, name)
+		if err != nil || !a.owns(live) || live.GetDeletionTimestamp() != nil {
 			return ignoreNotFound(err)
 		}
-		if generationOf(live) > ap.anchor.record.Desired.Generation {
+		if generationOf(live) > a.record.Desired.Generation {
 			return errSuperseded
 		}
-		return ignoreNotFound(r.delete(ctx, ap.t.region, name, metav1.DeleteOptions{
+		return ignoreNotFound(r.delete(ctx, t.region, name, metav1.DeleteOptions{
 			Preconditions: &metav1.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())},
 		}))
 	})
-}
-
-// removeOldSecrets removes the Secrets of earlier generations, once no pod is
-// left that may need one to restart. Those that are left wait for the next
-// change.
-func (ap *application) removeOldSecrets(ctx context.Context, workload object) error {
-	d := ap.anchor.record.Desired
-	seen := ap.t.kind.observe(workload)
-	old := func(s oldSecret) bool { return s.Generation < d.Generation }
-	done := seen.rolledOut && seen.settled && !(seen.scheduled && seen.want > 0) // a run keeps what it began with
-	if len(d.OldSecrets) == 0 || !done && !(seen.stopped && seen.gone) {
-		return nil
-	}
-	for _, s := range d.OldSecrets {
-		if old(s) {
-			if err := ap.remove(ctx, secrets, s.Name); err != nil {
-				return fmtError("removing Secret "+s.Name, err)
-			}
-		}
-	}
-	_, err := ap.p.change(ctx, hosting.UpdateFailed, ap.t, ap.anchor, func(now *desired) error {
-		var left []oldSecret
-		for _, s := range now.OldSecrets {
-			if !old(s) {
-				left = append(left, s)
-			}
-		}
-		now.OldSecrets = left
-		return nil
-	})
-	return err
 }

@@ -138,7 +138,7 @@ func (p *Provider) begin(ctx context.Context, code hosting.Code, instanceID stri
 // that cross, the last one to get here writes what they have led to.
 // The operation is the status to show until it is carried out, if not empty.
 func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *anchor, operation hosting.Status) error {
-	_, err := p.change(ctx, code, t, a, func(d *desired) error {
+	now, err := p.change(ctx, code, t, a, func(d *desired) error {
 		workload, err := p.ownWorkload(ctx, code, t, a)
 		if err != nil {
 			return err
@@ -153,6 +153,10 @@ func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *a
 		}
 		return nil
 	})
+	if err == nil {
+		// What was asked for is done. What cannot be removed waits for the next call.
+		_ = p.removeOldSecrets(ctx, code, t, now)
+	}
 	return err
 }
 
