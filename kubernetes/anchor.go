@@ -141,10 +141,15 @@ func (p *Provider) getAnchor(ctx context.Context, code hosting.Code, t target) (
 		}
 		return nil, p.fail(ctx, code, t.id, "reading the anchor", err)
 	}
-	if !p.isOurs(o) || o.GetLabels()[labelType] != t.kind.instanceType {
+	return p.asAnchor(code, t, o.(*corev1.ConfigMap))
+}
+
+// asAnchor takes an object, nil if there is none, as the anchor of an instance.
+func (p *Provider) asAnchor(code hosting.Code, t target, o *corev1.ConfigMap) (*anchor, error) {
+	if o == nil || !p.isOurs(o) || o.Labels[labelType] != t.kind.instanceType {
 		return nil, p.notFound(t.id)
 	}
-	a, err := decode(o.(*corev1.ConfigMap))
+	a, err := decode(o)
 	if err != nil {
 		return nil, p.broken(code, t.id, err)
 	}
