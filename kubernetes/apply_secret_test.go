@@ -32,11 +32,11 @@ func TestChangedSecretsAreNewObjectsAndARollbackKeepsTheValues(t *testing.T) {
 	assert.False(t, plan.Restarts, "it is stopped")
 	_, err = w.ApplyInstance(t.Context(), second)
 	require.NoError(t, err)
-	assert.Equal(t, "second-value", w.essence(t, "web")["secret"])
+	assert.Equal(t, "second-value", w.essence(t, hosting.TypeDeployment, "web")["secret"])
 
 	_, err = w.RollbackInstance(t.Context(), instance.ID, 0)
 	require.NoError(t, err)
-	assert.Equal(t, "second-value", w.essence(t, "web")["secret"], "values are never kept in a revision")
+	assert.Equal(t, "second-value", w.essence(t, hosting.TypeDeployment, "web")["secret"], "values are never kept in a revision")
 	assert.Equal(t, "blue", w.deployment(t, "web").Labels["team"])
 
 	none := config

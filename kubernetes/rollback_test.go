@@ -64,5 +64,5 @@ func TestARollbackKeepsTheSecretValuesThatAnotherCallSetsMeanwhile(t *testing.T)
 	_, err = p.RollbackInstance(t.Context(), created.ID, 1)
 	require.NoError(t, err)
 	assert.Equal(t, "blue", w.deployment(t, "web").Labels["team"])
-	assert.Equal(t, "rotated-value", w.essence(t, "web")["secret"])
+	assert.Equal(t, "rotated-value", w.essence(t, hosting.TypeDeployment, "web")["secret"])
 }
