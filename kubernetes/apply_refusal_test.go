@@ -49,6 +49,13 @@ func TestARefusedApplyLeavesTheOldConfigurationInForce(t *testing.T) {
 			reason: hosting.InvalidArgument, says: "annotations",
 		},
 		{
+			name: "a configuration that is too large to keep",
+			change: func(c *hosting.CloudHostingConfig) {
+				c.Env = map[string]string{"LARGE": strings.Repeat("<", 200<<10)} // six bytes each in JSON
+			},
+			reason: hosting.InvalidArgument, says: "ConfigMap",
+		},
+		{
 			name: "a part that somebody else has made", prepare: func(t *testing.T, w *world) { w.createAutoscaler(t, "web") },
 			change: func(c *hosting.CloudHostingConfig) { c.Scaling = &hosting.ScaleConfig{TargetCPUUtilization: 50} },
 			reason: hosting.AlreadyExists, says: "does not belong to this instance",

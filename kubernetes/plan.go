@@ -79,7 +79,7 @@ func (ap *application) plan(ctx context.Context, wanted record) (hosting.Instanc
 		if plan.Changes, err = ap.changes(ctx, next); err != nil {
 			return plan, err
 		}
-		attempts = slices.Insert(attempts, 0, ap.keptAnchor(next))
+		attempts = slices.Insert(attempts, 0, ap.tryAnchorUpdate(ctx, next))
 	}
 	for _, a := range attempts {
 		if a.err != nil {
@@ -196,13 +196,17 @@ func (ap *application) tryAnchor(ctx context.Context, next record) attempt {
 	return a
 }
 
-// keptAnchor is the anchor as it would become. Nobody else has a say in it.
-func (ap *application) keptAnchor(next record) attempt {
+// tryAnchorUpdate asks whether the anchor of an instance that exists would be
+// accepted: it may become too large.
+func (ap *application) tryAnchorUpdate(ctx context.Context, next record) attempt {
 	a := attempt{resource: configMaps, live: ap.anchor.ConfigMap}
-	var update *corev1.ConfigMap
-	if update, a.err = ap.anchor.withRecord(ap.p, next); a.err == nil {
-		a.wanted, a.result = update, update
+	update, err := ap.anchor.withRecord(ap.p, next)
+	if err != nil {
+		a.err = err
+		return a
 	}
+	a.wanted = update
+	a.result, a.err = tolerateNoDryRun(update)(configMaps.update(ctx, ap.t.region, update, metav1.DryRunAll))
 	return a
 }
 
