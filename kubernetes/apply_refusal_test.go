@@ -156,6 +156,16 @@ func TestARunningJobRefusesAnotherContainerAndAStoppedOneTakesIt(t *testing.T) {
 	require.ErrorIs(t, err, hosting.Unsupported)
 	assert.Contains(t, err.Error(), "container.image")
 
+	rotated := labelled
+	rotated.SecretEnv = hosting.SecretMap{"TOKEN": "another-value"}
+	_, err = w.ApplyInstance(t.Context(), rotated)
+	require.ErrorIs(t, err, hosting.Unsupported)
+	assert.Contains(t, err.Error(), "secretEnv")
+	others := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) { c.Defaults.ImagePullPolicy = "Always" })
+	_, err = others.ApplyInstance(t.Context(), labelled)
+	require.ErrorIs(t, err, hosting.Conflict)
+	assert.NotContains(t, err.Error(), "secretEnv", "that is the same")
+
 	require.NoError(t, w.StopInstance(t.Context(), instance.ID))
 	plan, err = w.PlanInstance(t.Context(), wanted)
 	require.NoError(t, err)

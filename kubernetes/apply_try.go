@@ -78,7 +78,7 @@ func (ap *application) try(ctx context.Context, part part, next record) attempt 
 	a.result, a.err = ap.tryChange(ctx, part.resource, a.wanted, live)
 	if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(a.err) {
 		if seen := ap.t.kind.observe(live); !seen.stopped && seen.finished == "" {
-			a.err = ap.jobIsRunning(next.Config)
+			a.err = ap.jobIsRunning(next)
 			return a
 		}
 		a.replaced = true

@@ -61,7 +61,7 @@ func (ap *application) replaceJob(ctx context.Context) error {
 			return nil
 		}
 		if seen := ap.t.kind.observe(old); !seen.stopped && seen.finished == "" {
-			return ap.jobIsRunning(ap.anchor.record.Config)
+			return ap.jobIsRunning(ap.anchor.record)
 		}
 		d.take(ap.t.kind, old)
 		return nil
@@ -70,11 +70,12 @@ func (ap *application) replaceJob(ctx context.Context) error {
 
 // jobIsRunning refuses to change what the pods of a job are made from, naming
 // the fields.
-func (ap *application) jobIsRunning(wanted hosting.CloudHostingConfig) error {
+func (ap *application) jobIsRunning(next record) error {
 	const allowed = "no change while the job runs: stop it first"
+	have := ap.anchor.record
 	var fixed hosting.FieldErrors
 	onlyResources := true
-	for _, change := range configs.Changes(ap.anchor.record.Config, wanted) {
+	for _, change := range configs.Changes(have.Config, next.Config) {
 		switch part, _, _ := strings.Cut(change.Field, "."); {
 		case part == "resources":
 		case part == "container", strings.HasPrefix(change.Field, "env["), change.Field == "network.ports":
@@ -84,9 +85,14 @@ func (ap *application) jobIsRunning(wanted hosting.CloudHostingConfig) error {
 		}
 		fixed = append(fixed, hosting.FieldError{Field: change.Field, Value: change.What, Allowed: allowed})
 	}
-	if len(fixed) == 0 { // what differs is a secret value, or a default
-		fixed = hosting.FieldErrors{{Field: "secretEnv", Value: "another", Allowed: allowed}}
+	if have.Desired.SecretName != next.Desired.SecretName {
+		fixed = append(fixed, hosting.FieldError{Field: "secretEnv", Value: "another", Allowed: allowed})
 		onlyResources = false
+	}
+	if len(fixed) == 0 {
+		// The defaults have changed since; or it was started when the change had
+		// just been accepted, which the next start after a stop carries out.
+		return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "the job runs, and its pods would be made from something else now: stop it first")
 	}
 	reason := hosting.Unsupported
 	if onlyResources {
