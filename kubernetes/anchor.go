@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"skillcenter.io/hosting"
 )
@@ -140,10 +141,15 @@ func (p *Provider) getAnchor(ctx context.Context, code hosting.Code, t target) (
 		}
 		return nil, p.fail(ctx, code, t.id, "reading the anchor", err)
 	}
-	if !p.isOurs(o) || o.GetLabels()[labelType] != t.kind.instanceType {
+	return p.asAnchor(code, t, o.(*corev1.ConfigMap))
+}
+
+// asAnchor takes an object, nil if there is none, as the anchor of an instance.
+func (p *Provider) asAnchor(code hosting.Code, t target, o *corev1.ConfigMap) (*anchor, error) {
+	if o == nil || !p.isOurs(o) || o.Labels[labelType] != t.kind.instanceType {
 		return nil, p.notFound(t.id)
 	}
-	a, err := decode(o.(*corev1.ConfigMap))
+	a, err := decode(o)
 	if err != nil {
 		return nil, p.broken(code, t.id, err)
 	}
@@ -170,21 +176,36 @@ func (p *Provider) anchorForChange(ctx context.Context, code hosting.Code, t tar
 	return a, nil
 }
 
+// anchorAgain reads the anchor of an instance for a call that has read it
+// before. Another instance that has its name by now is not this call's to change.
+func (p *Provider) anchorAgain(ctx context.Context, code hosting.Code, t target, uid types.UID) (*anchor, error) {
+	a, err := p.anchorForChange(ctx, code, t)
+	if err == nil && a.UID != uid {
+		return nil, p.deletedMeanwhile(code, t)
+	}
+	return a, err
+}
+
+func (p *Provider) deletedMeanwhile(code hosting.Code, t target) error {
+	return p.conflict(code, t.id, "the instance was deleted by another call at this moment")
+}
+
 func (p *Provider) conflict(code hosting.Code, id, format string, args ...any) error {
 	failed := hosting.Errorf(p.config.Name, code, hosting.Conflict, format, args...)
 	failed.InstanceID = id
 	return failed
 }
 
-// change writes a new desired state into the anchor, unless modify leaves it as
-// it is. modify is called again with the newest state when another process has
-// changed it meanwhile, and may refuse with an error.
+// change writes a new desired state into the anchor that was read, unless modify
+// leaves it as it is. modify is called again with the newest state when another
+// process has changed it meanwhile, and may refuse with an error.
 func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *anchor, modify func(*desired) error) (*anchor, error) {
 	var changed *anchor
+	uid := a.UID
 	err := retryOnConflict(ctx, func() error {
 		if a == nil {
 			var err error
-			if a, err = p.anchorForChange(ctx, code, t); err != nil {
+			if a, err = p.anchorAgain(ctx, code, t, uid); err != nil {
 				return err
 			}
 		}
@@ -201,7 +222,10 @@ func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *a
 			changed = &anchor{ConfigMap: update, record: next}
 			return nil
 		}
-		next.Desired.UpdatedAt = hosting.NewTime(time.Now())
+		before.OldSecrets = next.Desired.OldSecrets
+		if !reflect.DeepEqual(before, next.Desired) { // else the instance stays as it is
+			next.Desired.UpdatedAt = hosting.NewTime(time.Now())
+		}
 		data, err := next.encode()
 		if err != nil {
 			return err

@@ -44,7 +44,7 @@ func (p *Provider) applyConfig(ctx context.Context, config hosting.CloudHostingC
 	if err != nil {
 		return hosting.CloudInstance{}, err
 	}
-	secretEnv := maps.Clone(config.SecretEnv)
+	ap := &application{p: p, t: t, anchor: a, secretEnv: maps.Clone(config.SecretEnv)}
 	if a == nil {
 		instance, err := p.CreateInstance(ctx, config)
 		if hosting.ReasonOf(err) != hosting.AlreadyExists {
@@ -55,21 +55,9 @@ func (p *Provider) applyConfig(ctx context.Context, config hosting.CloudHostingC
 		if findErr != nil || found == nil {
 			return hosting.CloudInstance{}, err
 		}
-		a = found
+		ap.anchor = found
 	}
-	return p.applyAndRead(ctx, t, a, wanted, secretEnv)
-}
-
-// applyAndRead changes an instance that exists, and returns it as it is then.
-func (p *Provider) applyAndRead(ctx context.Context, t target, a *anchor, wanted record, secretEnv hosting.SecretMap) (hosting.CloudInstance, error) {
-	if err := p.applyTo(ctx, t, a, wanted, secretEnv); err != nil {
-		return hosting.CloudInstance{}, err
-	}
-	instance, err := p.GetInstance(ctx, t.id)
-	if hosting.CodeOf(err) == hosting.InstanceNotFound {
-		err = p.deletedMeanwhile(t)
-	}
-	return instance, err
+	return ap.run(ctx, wanted)
 }
 
 // beginApply checks a configuration, and finds the instance: nil if there is
@@ -112,45 +100,50 @@ func (p *Provider) existing(ctx context.Context, t target) (*anchor, error) {
 	return a, nil
 }
 
-func (p *Provider) deletedMeanwhile(t target) error {
-	return p.conflict(hosting.UpdateFailed, t.id, "the instance was deleted by another call at this moment")
-}
-
-// applyTo changes an instance that exists.
-func (p *Provider) applyTo(ctx context.Context, t target, a *anchor, wanted record, secretEnv hosting.SecretMap) error {
-	ap := &application{p: p, t: t, secretEnv: secretEnv}
-	uid := a.UID
-	err := retryOnConflict(ctx, func() (err error) {
-		if a == nil {
-			if a, err = p.existing(ctx, t); err != nil {
-				return err
-			}
-			if a == nil || a.UID != uid {
-				return p.deletedMeanwhile(t)
-			}
-		}
-		ap.anchor, a = a, nil // read again after a conflict
-		return ap.accept(ctx, wanted)
-	})
-	if err == nil {
-		err = ap.converge(ctx)
-	}
-	if hosting.CodeOf(err) == hosting.InstanceNotFound {
-		err = p.deletedMeanwhile(t)
-	}
-	if err != nil {
-		return p.fail(ctx, hosting.UpdateFailed, t.id, "applying the configuration", err)
-	}
-	return nil
-}
-
 // application is a call that gives an instance a configuration, or carries out
 // what another one has written into the anchor.
 type application struct {
 	p         *Provider
 	t         target
 	secretEnv hosting.SecretMap // nil if not known
-	anchor    *anchor
+	// rollback is the revision that this call goes back to, nil if it does not:
+	// its secret values are those in force, whoever has set them last.
+	rollback *configs.Revision
+	anchor   *anchor
+}
+
+// run changes the instance of the anchor, which exists, and returns it as it is
+// then.
+func (ap *application) run(ctx context.Context, wanted record) (hosting.CloudInstance, error) {
+	var instance hosting.CloudInstance
+	err := ap.apply(ctx, wanted)
+	if err == nil {
+		instance, err = ap.p.GetInstance(ctx, ap.t.id)
+	}
+	if hosting.CodeOf(err) == hosting.InstanceNotFound {
+		err = ap.p.deletedMeanwhile(hosting.UpdateFailed, ap.t)
+	}
+	if err != nil {
+		return hosting.CloudInstance{}, ap.p.fail(ctx, hosting.UpdateFailed, ap.t.id, "applying the configuration", err)
+	}
+	return instance, nil
+}
+
+func (ap *application) apply(ctx context.Context, wanted record) error {
+	uid, current := ap.anchor.UID, true
+	err := retryOnConflict(ctx, func() (err error) {
+		if !current {
+			if ap.anchor, err = ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, uid); err != nil {
+				return err
+			}
+		}
+		current = false // read again after a conflict
+		return ap.accept(ctx, wanted)
+	})
+	if err != nil {
+		return err
+	}
+	return ap.converge(ctx)
 }
 
 // accept makes the configuration the one that the instance should have. It is
@@ -187,7 +180,12 @@ func (ap *application) next(ctx context.Context, wanted record) (record, error) 
 	d := &next.Desired
 	d.Spec = wanted.Desired.Spec
 	keys := slices.Sorted(maps.Keys(ap.secretEnv))
-	same, err := ap.hasSecrets(ctx, have.Desired, keys)
+	same, err := true, error(nil)
+	if ap.rollback != nil {
+		err = ap.canRollBack(ctx, have.Desired)
+	} else {
+		same, err = ap.hasSecrets(ctx, have.Desired, keys)
+	}
 	if err != nil {
 		return record{}, err
 	}
@@ -239,14 +237,37 @@ func (ap *application) hasSecrets(ctx context.Context, have desired, keys []stri
 	if have.SecretName == "" {
 		return true, nil
 	}
-	o, err := secrets.get(ctx, ap.t.region, have.SecretName)
-	if apierrors.IsNotFound(err) {
-		return false, nil
+	secret, err := ap.ownSecret(ctx, have.SecretName)
+	return secret != nil && ap.creation().holdsSecrets(secret), err
+}
+
+// canRollBack checks that the secret values that are in force can stay.
+func (ap *application) canRollBack(ctx context.Context, have desired) error {
+	if !slices.Equal(ap.rollback.SecretKeys, have.SecretKeys) {
+		return ap.p.conflict(hosting.UpdateFailed, ap.t.id,
+			"revision %d has other names in secretEnv, and secret values are not kept: apply its configuration with them", ap.rollback.Revision)
+	}
+	if have.SecretName == "" {
+		return nil
+	}
+	secret, err := ap.ownSecret(ctx, have.SecretName)
+	if err == nil && secret == nil {
+		err = ap.p.conflict(hosting.UpdateFailed, ap.t.id,
+			"Secret %s is gone, and only the instance's creator knows its values: apply a configuration with them", have.SecretName)
+	}
+	return err
+}
+
+// ownSecret reads a Secret of the instance, nil if it is gone.
+func (ap *application) ownSecret(ctx context.Context, name string) (*corev1.Secret, error) {
+	o, err := secrets.get(ctx, ap.t.region, name)
+	if apierrors.IsNotFound(err) || err == nil && !ap.anchor.owns(o) {
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmtError("reading Secret "+have.SecretName, err)
+		return nil, fmtError("reading Secret "+name, err)
 	}
-	return ap.anchor.owns(o) && ap.creation().holdsSecrets(o.(*corev1.Secret)), nil
+	return o.(*corev1.Secret), nil
 }
 
 func (ap *application) creation() *creation {

@@ -4,6 +4,7 @@ package kubernetes_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,13 +25,14 @@ func TestABrokenImageNeverRunsAndTheOldReplicasServeUntilARollback(t *testing.T)
 			t.Parallel()
 			container := skill(conformance.Serve)
 			config := hosting.CloudHostingConfig{InstanceName: "web-" + instanceType, InstanceType: instanceType, Container: &container,
-				Scaling: &hosting.ScaleConfig{MinReplicas: 2}}
+				Scaling: &hosting.ScaleConfig{MinReplicas: 2}, SecretEnv: hosting.SecretMap{"TOKEN": "old-value"}}
 			instance, err := w.ApplyInstance(t.Context(), config)
 			require.NoError(t, err)
 			w.running(t, instance.ID)
 
 			broken := config
 			broken.Container = new(skill(conformance.MissingImage))
+			broken.SecretEnv = hosting.SecretMap{"TOKEN": "new-value"}
 			_, err = w.ApplyInstance(t.Context(), broken)
 			require.NoError(t, err)
 			until := time.Now().Add(15 * time.Second)
@@ -45,9 +47,13 @@ func TestABrokenImageNeverRunsAndTheOldReplicasServeUntilARollback(t *testing.T)
 				require.Less(t, time.Since(until), waitTime, "no reason is told")
 				time.Sleep(100 * time.Millisecond)
 			}
+			require.NoError(t, w.StartInstance(t.Context(), instance.ID))
+			require.Equal(t, []string{"new-value", "old-value"}, w.tokens(t, config.InstanceName), "old replicas may have to start again")
 			_, err = w.RollbackInstance(t.Context(), instance.ID, 0)
 			require.NoError(t, err)
 			w.running(t, instance.ID)
+			require.NoError(t, w.StartInstance(t.Context(), instance.ID))
+			require.Equal(t, []string{"new-value"}, w.tokens(t, config.InstanceName), "nothing has the old one any more")
 			after, err := w.GetInstance(t.Context(), instance.ID)
 			require.NoError(t, err)
 			assert.Equal(t, 2, after.Replicas)
@@ -93,6 +99,19 @@ func (w *world) running(t *testing.T, id string) {
 	defer cancel()
 	_, err := hosting.WaitForStatus(ctx, w, id, hosting.WaitOptions{Interval: 100 * time.Millisecond}, hosting.StatusRunning)
 	require.NoError(t, err)
+}
+
+// tokens are the values of the Secrets that an instance has, sorted.
+func (w *world) tokens(t *testing.T, name string) []string {
+	t.Helper()
+	list, err := w.client.CoreV1().Secrets(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "skillcenter.io/name=" + name})
+	require.NoError(t, err)
+	var values []string
+	for _, secret := range list.Items {
+		values = append(values, string(secret.Data["TOKEN"]))
+	}
+	slices.Sort(values)
+	return values
 }
 
 // podNames names the live pods of an instance.

@@ -32,26 +32,29 @@ func (ap *application) converge(ctx context.Context) error {
 		if !errors.Is(err, errSuperseded) {
 			return err
 		}
-		if ap.anchor, err = ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t); err != nil {
+		if ap.anchor, err = ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, uid); err != nil {
 			return err
-		}
-		if ap.anchor.UID != uid {
-			return ap.p.deletedMeanwhile(ap.t) // another instance has its name by now
 		}
 	}
 	return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "the configuration is being changed again and again at this moment")
 }
 
-// finish says in the anchor that its generation has been carried out.
+// finish says in the anchor that its generation has been carried out, and how
+// many replicas the workload has. The workload is read after the anchor: what
+// another call makes of it later, that call writes into a newer anchor.
 func (ap *application) finish(ctx context.Context) error {
 	generation := ap.anchor.record.Desired.Generation
-	workload, err := ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, ap.anchor)
+	newest, err := ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, ap.anchor.UID)
 	if err != nil {
 		return err
 	}
-	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, nil, func(d *desired) error {
+	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, newest, func(d *desired) error {
 		if d.Generation != generation {
 			return errSuperseded
+		}
+		workload, err := ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, newest)
+		if err != nil {
+			return err
 		}
 		if d.pending() {
 			d.Applied = generation
@@ -62,7 +65,7 @@ func (ap *application) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return ap.removeOldSecrets(ctx, workload)
+	return ap.p.removeOldSecrets(ctx, hosting.UpdateFailed, ap.t, ap.anchor)
 }
 
 // carryOut gives every part what the anchor says, and removes those that it
@@ -77,7 +80,7 @@ func (ap *application) carryOut(ctx context.Context) error {
 	}
 	for _, optional := range ap.optionalParts() {
 		if what := optional.kind + " " + optional.name; !wanted[what] {
-			if err := ap.remove(ctx, optional.resource, optional.name); err != nil {
+			if err := ap.p.remove(ctx, ap.t, ap.anchor, optional.resource, optional.name); err != nil {
 				return fmtError("removing "+what, err)
 			}
 		}
@@ -115,7 +118,7 @@ func (ap *application) give(ctx context.Context, part part) error {
 		}
 		err = lookAgain(part.resource, part.object, ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live))
 		if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(err) {
-			return ap.replaceJob(ctx, live)
+			return ap.replaceJob(ctx)
 		}
 		return err
 	})
@@ -124,11 +127,11 @@ func (ap *application) give(ctx context.Context, part part) error {
 // make creates a part that is missing, unless that is so because another call
 // has written a newer configuration, which has no such part.
 func (ap *application) make(ctx context.Context, part part) error {
-	newest, err := ap.p.anchorForChange(ctx, hosting.UpdateFailed, ap.t)
+	newest, err := ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, ap.anchor.UID)
 	if err != nil {
 		return err
 	}
-	if newest.UID != ap.anchor.UID || newest.record.Desired.Generation != ap.anchor.record.Desired.Generation {
+	if newest.record.Desired.Generation != ap.anchor.record.Desired.Generation {
 		return errSuperseded
 	}
 	if part.resource == secrets {
@@ -216,49 +219,18 @@ func manifestOf(o object) (map[string]any, error) {
 	return manifest, nil
 }
 
-// remove deletes a part that the configuration does not ask for any more.
-func (ap *application) remove(ctx context.Context, r *resource, name string) error {
+// remove deletes a part of an instance, unless it is of a later generation.
+func (p *Provider) remove(ctx context.Context, t target, a *anchor, r *resource, name string) error {
 	return retryOnConflict(ctx, func() error {
-		live, err := r.get(ctx, ap.t.region, name)
-		if err != nil || !ap.anchor.owns(live) || live.GetDeletionTimestamp() != nil {
+		live, err := r.get(ctx, t.region, name)
+		if err != nil || !a.owns(live) || live.GetDeletionTimestamp() != nil {
 			return ignoreNotFound(err)
 		}
-		if generationOf(live) > ap.anchor.record.Desired.Generation {
+		if generationOf(live) > a.record.Desired.Generation {
 			return errSuperseded
 		}
-		return ignoreNotFound(r.delete(ctx, ap.t.region, name, metav1.DeleteOptions{
+		return ignoreNotFound(r.delete(ctx, t.region, name, metav1.DeleteOptions{
 			Preconditions: &metav1.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())},
 		}))
 	})
-}
-
-// removeOldSecrets removes the Secrets of earlier generations, once no pod is
-// left that may need one to restart. Those that are left wait for the next
-// change.
-func (ap *application) removeOldSecrets(ctx context.Context, workload object) error {
-	d := ap.anchor.record.Desired
-	seen := ap.t.kind.observe(workload)
-	old := func(s oldSecret) bool { return s.Generation < d.Generation }
-	done := seen.rolledOut && seen.settled && !(seen.scheduled && seen.want > 0) // a run keeps what it began with
-	if len(d.OldSecrets) == 0 || !done && !(seen.stopped && seen.gone) {
-		return nil
-	}
-	for _, s := range d.OldSecrets {
-		if old(s) {
-			if err := ap.remove(ctx, secrets, s.Name); err != nil {
-				return fmtError("removing Secret "+s.Name, err)
-			}
-		}
-	}
-	_, err := ap.p.change(ctx, hosting.UpdateFailed, ap.t, nil, func(now *desired) error {
-		var left []oldSecret
-		for _, s := range now.OldSecrets {
-			if !old(s) {
-				left = append(left, s)
-			}
-		}
-		now.OldSecrets = left
-		return nil
-	})
-	return err
 }

@@ -42,7 +42,7 @@ func TestOfSeveralAppliesOneWinsAsAWhole(t *testing.T) {
 	instance, err := w.GetInstance(t.Context(), "default.deployment.web")
 	require.NoError(t, err)
 	mark := instance.Labels["mark"]
-	essence := w.essence(t, "web")
+	essence := w.essence(t, hosting.TypeDeployment, "web")
 	assert.Equal(t, mark, essence["secret"])
 	assert.Equal(t, mark, essence["labels"].(map[string]string)["mark"])
 	assert.Contains(t, fmt.Sprint(essence["env"]), mark)

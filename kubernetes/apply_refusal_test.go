@@ -49,6 +49,13 @@ func TestARefusedApplyLeavesTheOldConfigurationInForce(t *testing.T) {
 			reason: hosting.InvalidArgument, says: "annotations",
 		},
 		{
+			name: "a configuration that is too large to keep",
+			change: func(c *hosting.CloudHostingConfig) {
+				c.Env = map[string]string{"LARGE": strings.Repeat("<", 200<<10)} // six bytes each in JSON
+			},
+			reason: hosting.InvalidArgument, says: "ConfigMap",
+		},
+		{
 			name: "a part that somebody else has made", prepare: func(t *testing.T, w *world) { w.createAutoscaler(t, "web") },
 			change: func(c *hosting.CloudHostingConfig) { c.Scaling = &hosting.ScaleConfig{TargetCPUUtilization: 50} },
 			reason: hosting.AlreadyExists, says: "does not belong to this instance",
@@ -148,6 +155,16 @@ func TestARunningJobRefusesAnotherContainerAndAStoppedOneTakesIt(t *testing.T) {
 	_, err = w.ApplyInstance(t.Context(), wanted)
 	require.ErrorIs(t, err, hosting.Unsupported)
 	assert.Contains(t, err.Error(), "container.image")
+
+	rotated := labelled
+	rotated.SecretEnv = hosting.SecretMap{"TOKEN": "another-value"}
+	_, err = w.ApplyInstance(t.Context(), rotated)
+	require.ErrorIs(t, err, hosting.Unsupported)
+	assert.Contains(t, err.Error(), "secretEnv")
+	others := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) { c.Defaults.ImagePullPolicy = "Always" })
+	_, err = others.ApplyInstance(t.Context(), labelled)
+	require.ErrorIs(t, err, hosting.Conflict)
+	assert.NotContains(t, err.Error(), "secretEnv", "that is the same")
 
 	require.NoError(t, w.StopInstance(t.Context(), instance.ID))
 	plan, err = w.PlanInstance(t.Context(), wanted)

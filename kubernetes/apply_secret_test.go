@@ -32,11 +32,11 @@ func TestChangedSecretsAreNewObjectsAndARollbackKeepsTheValues(t *testing.T) {
 	assert.False(t, plan.Restarts, "it is stopped")
 	_, err = w.ApplyInstance(t.Context(), second)
 	require.NoError(t, err)
-	assert.Equal(t, "second-value", w.essence(t, "web")["secret"])
+	assert.Equal(t, "second-value", w.essence(t, hosting.TypeDeployment, "web")["secret"])
 
 	_, err = w.RollbackInstance(t.Context(), instance.ID, 0)
 	require.NoError(t, err)
-	assert.Equal(t, "second-value", w.essence(t, "web")["secret"], "values are never kept in a revision")
+	assert.Equal(t, "second-value", w.essence(t, hosting.TypeDeployment, "web")["secret"], "values are never kept in a revision")
 	assert.Equal(t, "blue", w.deployment(t, "web").Labels["team"])
 
 	none := config
@@ -83,4 +83,25 @@ func TestAScalingThatChangesClampsTheCount(t *testing.T) {
 	_, err = w.ApplyInstance(t.Context(), config)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, w.replicas(t, "web"), "limits bind once")
+}
+
+func TestNewLimitsBindAWorkloadThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	config.Scaling = nil
+	created := w.mustCreate(t, config)
+	require.NoError(t, w.ScaleInstance(t.Context(), created.ID, 6))
+	w.loseWorkload(t, config)
+	config.Scaling = &hosting.ScaleConfig{MinReplicas: 2, MaxReplicas: 4}
+	plan, err := w.PlanInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.EqualValues(t, 4, plannedManifest(t, plan, "Deployment web")["spec"].(map[string]any)["replicas"])
+	_, err = w.ApplyInstance(t.Context(), config)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, w.replicas(t, "web"))
+	require.NoError(t, w.ScaleInstance(t.Context(), created.ID, 6))
+	w.loseWorkload(t, config)
+	require.NoError(t, w.StartInstance(t.Context(), created.ID))
+	assert.EqualValues(t, 6, w.replicas(t, "web"), "limits bind once")
 }

@@ -4,10 +4,12 @@ package kubernetes_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -76,4 +78,50 @@ func TestAppliedRemovalsDisappearAndTheMarksOfOthersStay(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.client.CoreV1().Services(w.namespace).Get(t.Context(), "web", metav1.GetOptions{})
 	assert.Error(t, err, "without ports there is no Service")
+}
+
+func TestWhatHappensBeforeAReplicaEndsFollowsTheConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	seconds := func(n int64) *corev1.LifecycleHandler {
+		return &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: n}}
+	}
+	grace := func(n int) *hosting.Duration { return new(hosting.Duration(time.Duration(n) * time.Second)) }
+	for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeDaemonSet, hosting.TypeCronJob} {
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel()
+			for i, test := range []struct {
+				ports   []int
+				preStop *hosting.PreStop
+				grace   *hosting.Duration
+				want    *corev1.LifecycleHandler
+				within  int64
+			}{
+				{nil, nil, nil, nil, 30},
+				{[]int{8080}, nil, nil, seconds(5), 30}, // time for callers to learn that it goes
+				{[]int{8080}, &hosting.PreStop{Command: []string{"/bye", "$HOME"}}, grace(60),
+					&corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/bye", "$$HOME"}}}, 60},
+				{[]int{8080}, &hosting.PreStop{Delay: hosting.Duration(7 * time.Second)}, grace(60), seconds(7), 60},
+				{nil, &hosting.PreStop{Delay: hosting.Duration(7 * time.Second)}, nil, seconds(7), 30},
+				{[]int{8080}, nil, grace(6), seconds(3), 6}, // half of the time is left to the replica itself
+				{nil, &hosting.PreStop{Command: []string{"/bye"}}, nil, &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/bye"}}}, 30},
+				{nil, nil, nil, nil, 30},
+			} {
+				config := simple("web-"+instanceType, instanceType)
+				config.Container.Ports, config.Container.PreStop, config.Container.TerminationGracePeriod = test.ports, test.preStop, test.grace
+				plan, err := w.PlanInstance(t.Context(), config)
+				require.NoError(t, err)
+				require.Empty(t, plan.Objections, "step %d", i)
+				_, err = w.ApplyInstance(t.Context(), config)
+				require.NoError(t, err)
+				pod := w.podTemplate(t, instanceType, config.InstanceName).Spec
+				var got *corev1.LifecycleHandler
+				if lifecycle := pod.Containers[0].Lifecycle; lifecycle != nil {
+					got = lifecycle.PreStop
+				}
+				assert.Equal(t, test.want, got, "step %d", i)
+				assert.Equal(t, test.within, *pod.TerminationGracePeriodSeconds, "step %d", i)
+			}
+		})
+	}
 }

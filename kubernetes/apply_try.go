@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,17 +40,10 @@ func (a attempt) name() string {
 // does not exist.
 func (ap *application) tryAll(ctx context.Context, next record) []attempt {
 	var result []attempt
-	old := map[string]object{}
-	if ap.anchor != nil {
-		for _, part := range ap.p.parts(ap.anchor.record, nil) {
-			old[describe(part.resource, part.object)] = part.object
-		}
-	}
 	wanted := map[string]bool{}
 	for _, part := range ap.p.parts(next, ap.secretEnv) {
-		name := describe(part.resource, part.object)
-		wanted[name] = true
-		result = append(result, ap.try(ctx, part, next, old[name]))
+		wanted[describe(part.resource, part.object)] = true
+		result = append(result, ap.try(ctx, part, next))
 	}
 	if ap.anchor == nil {
 		return result
@@ -66,8 +58,8 @@ func (ap *application) tryAll(ctx context.Context, next record) []attempt {
 	return result
 }
 
-// try tries to write one part. old is what this provider has written so far.
-func (ap *application) try(ctx context.Context, part part, next record, old object) attempt {
+// try tries to write one part.
+func (ap *application) try(ctx context.Context, part part, next record) attempt {
 	a := attempt{resource: part.resource, wanted: part.object}
 	live, err := part.get(ctx, ap.t.region, part.object.GetName())
 	if apierrors.IsNotFound(err) {
@@ -83,14 +75,15 @@ func (ap *application) try(ctx context.Context, part part, next record, old obje
 	}
 	a.live = live
 	a.wanted = ap.follow(part, next, live)
-	a.result, a.err = ap.tryChange(ctx, part.resource, a.wanted, live, old)
+	a.result, a.err = ap.tryChange(ctx, part.resource, a.wanted, live)
 	if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(a.err) {
 		if seen := ap.t.kind.observe(live); !seen.stopped && seen.finished == "" {
-			a.err = ap.jobIsRunning(next.Config)
+			a.err = ap.jobIsRunning(next)
 			return a
 		}
 		a.replaced = true
-		anew := part.object.DeepCopyObject().(object)
+		a.wanted = ap.likeLive(next, live)
+		anew := a.wanted.DeepCopyObject().(object)
 		anew.SetName("") // its own is still taken
 		anew.SetGenerateName(part.object.GetName() + "-")
 		a.result, a.err = ap.tryCreate(ctx, part.resource, anew)
@@ -117,49 +110,16 @@ func (ap *application) tryCreate(ctx context.Context, r *resource, o object) (ob
 	return result, lookAgain(r, o, err)
 }
 
-// tryChange tries what a server-side apply will make of an object, without
-// writing its managed fields first: it replaces what is this provider's.
-func (ap *application) tryChange(ctx context.Context, r *resource, o, live, old object) (object, error) {
-	if old == nil {
-		old = r.empty()
-	}
-	manifest, err := manifestOf(o)
+// tryChange tries what a server-side apply will make of an object.
+func (ap *application) tryChange(ctx context.Context, r *resource, o, live object) (object, error) {
+	o.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
+	patch, err := ap.previewPatch(r, o, live)
 	if err != nil {
 		return nil, err
 	}
-	steps := []operation{
-		{"add", "/metadata/resourceVersion", live.GetResourceVersion()},
-		{"add", "/metadata/labels", replaced(live.GetLabels(), old.GetLabels(), o.GetLabels())},
-		{"add", "/metadata/annotations", replaced(live.GetAnnotations(), old.GetAnnotations(), o.GetAnnotations())},
-	}
-	if spec, ok := manifest["spec"].(map[string]any); ok {
-		if r == ap.t.kind.resource {
-			ap.keepForeign(spec, o, live, old)
-		}
-		steps = append(steps, operation{"add", "/spec", spec})
-	}
 	options := metav1.PatchOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}}
-	result, err := tolerateNoDryRun(o)(r.patchWith(ctx, ap.t.region, o.GetName(), types.JSONPatchType, jsonPatch(steps...), options))
+	result, err := tolerateNoDryRun(o)(r.patchWith(ctx, ap.t.region, o.GetName(), types.StrategicMergePatchType, patch, options))
 	return result, lookAgain(r, o, err)
-}
-
-// keepForeign puts into the spec of a workload what others have added to it.
-func (ap *application) keepForeign(spec map[string]any, o, live, old object) {
-	at := spec
-	if jobTemplate, ok := spec["jobTemplate"].(map[string]any); ok {
-		at = jobTemplate["spec"].(map[string]any)
-	}
-	meta := at["template"].(map[string]any)["metadata"].(map[string]any)
-	template := ap.t.kind.template
-	wasLabels, wasAnnotations := map[string]string{}, map[string]string{}
-	if old.GetName() != "" {
-		wasLabels, wasAnnotations = template(old).Labels, template(old).Annotations
-	}
-	meta["labels"] = replaced(template(live).Labels, wasLabels, template(o).Labels)
-	meta["annotations"] = replaced(template(live).Annotations, wasAnnotations, template(o).Annotations)
-	if ap.t.kind.isJob() {
-		spec["selector"] = live.(*batchv1.Job).Spec.Selector
-	}
 }
 
 func (ap *application) tryRemove(ctx context.Context, part optionalPart) attempt {

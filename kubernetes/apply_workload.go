@@ -28,10 +28,7 @@ func (ap *application) follow(part part, r record, live object) object {
 // been set, whether the workload is stopped, and when it was restarted.
 func (ap *application) followWorkload(r record, live object) object {
 	kind := ap.t.kind
-	r.Desired.take(kind, live)
-	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, generationOf(live))
-	o := kind.build(ap.p, r)
-	stamp(o, r.Desired.Generation)
+	o := ap.likeLive(r, live)
 	if at, ok := kind.template(live).Annotations[annotationRestartedAt]; ok {
 		kind.template(o).Annotations[annotationRestartedAt] = at
 	}
@@ -42,23 +39,43 @@ func (ap *application) followWorkload(r record, live object) object {
 	return o
 }
 
+// likeLive builds a workload that has as many replicas as the one that is live,
+// within limits that have just been set, and is as stopped.
+func (ap *application) likeLive(r record, live object) object {
+	r.Desired.take(ap.t.kind, live)
+	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, generationOf(live))
+	o := ap.t.kind.build(ap.p, r)
+	stamp(o, r.Desired.Generation)
+	return o
+}
+
 // replaceJob makes a Job anew whose template has to change. One that is running
 // stays.
-func (ap *application) replaceJob(ctx context.Context, live object) error {
-	seen := ap.t.kind.observe(live)
-	if !seen.stopped && seen.finished == "" {
-		return ap.jobIsRunning(ap.anchor.record.Config)
-	}
-	return ap.p.remake(ctx, hosting.UpdateFailed, ap.t, ap.anchor, live)
+func (ap *application) replaceJob(ctx context.Context) error {
+	generation := ap.anchor.record.Desired.Generation
+	return ap.p.remake(ctx, hosting.UpdateFailed, ap.t, ap.anchor, func(d *desired, old object) error {
+		if d.Generation != generation {
+			return errSuperseded
+		}
+		if old == nil {
+			return nil
+		}
+		if seen := ap.t.kind.observe(old); !seen.stopped && seen.finished == "" {
+			return ap.jobIsRunning(ap.anchor.record)
+		}
+		d.take(ap.t.kind, old)
+		return nil
+	})
 }
 
 // jobIsRunning refuses to change what the pods of a job are made from, naming
 // the fields.
-func (ap *application) jobIsRunning(wanted hosting.CloudHostingConfig) error {
+func (ap *application) jobIsRunning(next record) error {
 	const allowed = "no change while the job runs: stop it first"
+	have := ap.anchor.record
 	var fixed hosting.FieldErrors
 	onlyResources := true
-	for _, change := range configs.Changes(ap.anchor.record.Config, wanted) {
+	for _, change := range configs.Changes(have.Config, next.Config) {
 		switch part, _, _ := strings.Cut(change.Field, "."); {
 		case part == "resources":
 		case part == "container", strings.HasPrefix(change.Field, "env["), change.Field == "network.ports":
@@ -68,9 +85,14 @@ func (ap *application) jobIsRunning(wanted hosting.CloudHostingConfig) error {
 		}
 		fixed = append(fixed, hosting.FieldError{Field: change.Field, Value: change.What, Allowed: allowed})
 	}
-	if len(fixed) == 0 { // what differs is a secret value, or a default
-		fixed = hosting.FieldErrors{{Field: "secretEnv", Value: "another", Allowed: allowed}}
+	if have.Desired.SecretName != next.Desired.SecretName {
+		fixed = append(fixed, hosting.FieldError{Field: "secretEnv", Value: "another", Allowed: allowed})
 		onlyResources = false
+	}
+	if len(fixed) == 0 {
+		// The defaults have changed since; or it was started when the change had
+		// just been accepted, which the next start after a stop carries out.
+		return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "the job runs, and its pods would be made from something else now: stop it first")
 	}
 	reason := hosting.Unsupported
 	if onlyResources {

@@ -111,6 +111,10 @@ func (w *world) patch(t *testing.T, plural, name, patch string) {
 		_, err = w.client.CoreV1().ConfigMaps(w.namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	case "deployments":
 		_, err = w.client.AppsV1().Deployments(w.namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	case "jobs":
+		_, err = w.client.BatchV1().Jobs(w.namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	default:
+		t.Fatal("patching " + plural)
 	}
 	require.NoError(t, err)
 }

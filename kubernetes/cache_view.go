@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"skillcenter.io/hosting"
 )
 
@@ -195,40 +197,77 @@ func (p *Provider) look(ctx context.Context, code hosting.Code, t target) (*snap
 	return p.read(ctx, code, t)
 }
 
+// maxLiveReads is how many instances a list reads again one by one: with more of
+// them, requests about all instances are fewer. liveReaders is how many it reads
+// at a time.
+const (
+	maxLiveReads = 32
+	liveReaders  = 8
+)
+
+// uncertain tells that the view may be wrong for a moment: the workload may be
+// about to be seen, or the news that the instance is deleted, too, about to
+// arrive.
+func (v *view) uncertain(now time.Time) bool {
+	return v.err == nil && (v.instance == nil || !v.workloadMissed.IsZero() && now.Sub(v.workloadMissed) < missingGrace)
+}
+
 // listCached lists a region from memory. It returns false if that cannot be:
-// also for a configured region without instances, whose namespace may be gone.
+// also for a configured region without instances, whose namespace may be gone,
+// and while too much is uncertain.
 func (p *Provider) listCached(ctx context.Context, at *region) ([]hosting.CloudInstance, error, bool) {
 	r := p.cached(ctx, at)
 	if r == nil {
 		return nil, nil, false
 	}
-	r.refresh(time.Now(), viewValidity)
+	now := time.Now()
+	r.refresh(now, viewValidity)
 	views := r.all()
 	r.mu.Unlock()
-	if len(views) == 0 && at.configured {
-		return nil, nil, false
-	}
-	var failures error
-	instances := make([]hosting.CloudInstance, 0, len(views))
+	uncertain := 0
 	for _, v := range views {
-		switch {
-		case v.err != nil:
-			failures = errors.Join(failures, p.broken(hosting.ListFailed, v.id, v.err))
-		case v.instance == nil || !v.workloadMissed.IsZero():
-			instance, err := p.GetInstance(ctx, v.id)
-			if hosting.CodeOf(err) == hosting.InstanceNotFound {
-				continue
-			}
-			if err != nil {
-				failures = errors.Join(failures, recode(err, hosting.ListFailed))
-				continue
-			}
-			instances = append(instances, instance)
-		default:
-			instances = append(instances, cloneInstance(v.instance))
+		if v.uncertain(now) {
+			uncertain++
 		}
 	}
-	return instances, failures, true
+	if len(views) == 0 && at.configured || uncertain > maxLiveReads {
+		return nil, nil, false
+	}
+	instances, failures := make([]hosting.CloudInstance, len(views)), make([]error, len(views))
+	var live errgroup.Group
+	live.SetLimit(liveReaders)
+	for i, v := range views {
+		switch {
+		case v.err != nil:
+			failures[i] = p.broken(hosting.ListFailed, v.id, v.err)
+		case v.uncertain(now):
+			live.Go(func() error {
+				instances[i], failures[i] = p.readListed(ctx, v.id)
+				return nil
+			})
+		default:
+			instances[i] = cloneInstance(v.instance)
+		}
+	}
+	_ = live.Wait()
+	there := slices.DeleteFunc(instances, func(instance hosting.CloudInstance) bool { return instance.ID == "" })
+	return there, errors.Join(failures...), true
+}
+
+// readListed reads an instance for a list: without an id if it is gone.
+func (p *Provider) readListed(ctx context.Context, id string) (hosting.CloudInstance, error) {
+	t, err := p.find(hosting.ListFailed, id)
+	if err != nil {
+		return hosting.CloudInstance{}, err
+	}
+	s, err := p.read(ctx, hosting.ListFailed, t)
+	if hosting.CodeOf(err) == hosting.InstanceNotFound {
+		return hosting.CloudInstance{}, nil
+	}
+	if err != nil {
+		return hosting.CloudInstance{}, err
+	}
+	return p.instance(s), nil
 }
 
 // cloneInstance copies an instance, so that it is its receiver's.

@@ -233,6 +233,8 @@ func (c *creation) complete(ctx context.Context) error {
 			return c.p.fail(ctx, hosting.CreateFailed, c.t.id, "creating "+describe(part.resource, part.object), err)
 		}
 	}
+	// It is complete. What cannot be removed waits for the next call.
+	_ = c.p.removeOldSecrets(ctx, hosting.CreateFailed, c.t, c.anchor)
 	return nil
 }
 

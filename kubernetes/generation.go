@@ -47,11 +47,5 @@ func (l replicaLimits) clamp(replicas, generation int) int {
 	return replicas
 }
 
-// oldSecret is a Secret that no pod of a generation later than Generation uses.
-type oldSecret struct {
-	Name       string `json:"name"`
-	Generation int    `json:"generation"`
-}
-
 // pending tells that the last change has not been carried out in full.
 func (d desired) pending() bool { return d.Applied != d.Generation }

@@ -4,8 +4,10 @@ package kubernetes_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +67,38 @@ func (w *world) provider(t testing.TB, config *rest.Config, options ...func(*kub
 	p, err := kubernetes.New(t.Context(), c)
 	require.NoError(t, err)
 	return p
+}
+
+// moment is just before the nth request of a method to a path that ends like
+// this. Tries without effect do not count.
+type moment struct {
+	nth          int
+	method, path string
+	do           func()
+}
+
+// interrupted returns another provider of the namespace, during whose requests
+// other things happen.
+func (w *world) interrupted(t *testing.T, moments ...moment) *kubernetes.Provider {
+	t.Helper()
+	counts := make([]atomic.Int32, len(moments))
+	t.Cleanup(func() {
+		for i, m := range moments {
+			assert.GreaterOrEqual(t, int(counts[i].Load()), m.nth, "%s %s", m.method, m.path)
+		}
+	})
+	return w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				for i, m := range moments {
+					if r.Method == m.method && strings.HasSuffix(r.URL.Path, m.path) && !r.URL.Query().Has("dryRun") && int(counts[i].Add(1)) == m.nth {
+						m.do()
+					}
+				}
+				return next.RoundTrip(r)
+			})
+		}
+	})
 }
 
 // everything is a configuration that asks for every part the type can have.

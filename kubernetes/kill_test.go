@@ -50,7 +50,7 @@ type writes struct {
 
 func (w *writes) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := w.RoundTripper.RoundTrip(r)
-	if r.Method != http.MethodGet {
+	if r.Method != http.MethodGet && !r.URL.Query().Has("dryRun") {
 		w.after(int(w.count.Add(1)))
 	}
 	return response, err

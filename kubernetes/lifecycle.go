@@ -16,31 +16,14 @@ func (p *Provider) StartInstance(ctx context.Context, instanceID string) error {
 	if err != nil {
 		return err
 	}
-	workload, err := p.workload(ctx, hosting.StartFailed, t, a)
+	if err := recode(p.repair(ctx, t, a), hosting.StartFailed); err != nil {
+		return err
+	}
+	// The workload may be one that the repair has just made, as stopped as it
+	// was, and the anchor may say something newer, which it has carried out.
+	a, workload, err := p.current(ctx, hosting.StartFailed, t, a)
 	if err != nil {
 		return err
-	}
-	if workload == nil && a.record.Desired.Stopped {
-		// The repair is to make it running.
-		if a, err = p.change(ctx, hosting.StartFailed, t, a, func(d *desired) error {
-			d.Stopped, d.Operation = false, hosting.StatusStarting
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
-	pending := a.record.Desired.pending()
-	if err := recode(p.repair(ctx, t, a), hosting.StartFailed); err != nil || workload == nil {
-		return err
-	}
-	if pending {
-		// The repair has carried out a change: the workload may be another one.
-		if a, err = p.anchorForChange(ctx, hosting.StartFailed, t); err != nil {
-			return err
-		}
-		if workload, err = p.ownWorkload(ctx, hosting.StartFailed, t, a); err != nil {
-			return err
-		}
 	}
 	seen := t.kind.observe(workload)
 	if seen.finished != "" {
@@ -109,22 +92,20 @@ func (p *Provider) RestartInstance(ctx context.Context, instanceID string) error
 	if err != nil {
 		return err
 	}
-	stopped := a.record.Desired.Stopped
-	if workload != nil {
-		seen := t.kind.observe(workload)
-		stopped = seen.stopped && seen.finished == ""
-	}
-	if stopped {
-		return p.conflict(hosting.RestartFailed, t.id, "the instance is stopped: start it instead")
-	}
 	if workload == nil || t.kind.isJob() {
-		if a, err = p.change(ctx, hosting.RestartFailed, t, a, func(d *desired) error {
-			d.Stopped, d.Operation = false, hosting.StatusRestarting
+		return p.remake(ctx, hosting.RestartFailed, t, a, func(d *desired, old object) error {
+			if old != nil {
+				d.take(t.kind, old)
+			}
+			if d.Stopped {
+				return p.isStopped(t)
+			}
+			d.Operation, d.UpdatedAt = hosting.StatusRestarting, hosting.NewTime(time.Now())
 			return nil
-		}); err != nil {
-			return err
-		}
-		return p.remake(ctx, hosting.RestartFailed, t, a, workload)
+		})
+	}
+	if t.kind.observe(workload).stopped {
+		return p.isStopped(t)
 	}
 	// A merge patch of one annotation leaves all others as they are.
 	err = t.patchSpec(ctx, workload, map[string]any{"template": map[string]any{"metadata": map[string]any{
@@ -134,6 +115,11 @@ func (p *Provider) RestartInstance(ctx context.Context, instanceID string) error
 		return p.fail(ctx, hosting.RestartFailed, t.id, "restarting "+t.kind.kind+" "+t.name, err)
 	}
 	return p.follow(ctx, hosting.RestartFailed, t, a, hosting.StatusRestarting)
+}
+
+// isStopped refuses to restart an instance.
+func (p *Provider) isStopped(t target) error {
+	return p.conflict(hosting.RestartFailed, t.id, "the instance is stopped: start it instead")
 }
 
 // begin finds the instance for a call that changes it.
@@ -152,7 +138,7 @@ func (p *Provider) begin(ctx context.Context, code hosting.Code, instanceID stri
 // that cross, the last one to get here writes what they have led to.
 // The operation is the status to show until it is carried out, if not empty.
 func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *anchor, operation hosting.Status) error {
-	_, err := p.change(ctx, code, t, a, func(d *desired) error {
+	now, err := p.change(ctx, code, t, a, func(d *desired) error {
 		workload, err := p.ownWorkload(ctx, code, t, a)
 		if err != nil {
 			return err
@@ -167,6 +153,10 @@ func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *a
 		}
 		return nil
 	})
+	if err == nil {
+		// What was asked for is done. What cannot be removed waits for the next call.
+		_ = p.removeOldSecrets(ctx, code, t, now)
+	}
 	return err
 }
 

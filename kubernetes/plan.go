@@ -79,7 +79,7 @@ func (ap *application) plan(ctx context.Context, wanted record) (hosting.Instanc
 		if plan.Changes, err = ap.changes(ctx, next); err != nil {
 			return plan, err
 		}
-		attempts = slices.Insert(attempts, 0, ap.keptAnchor(next))
+		attempts = slices.Insert(attempts, 0, ap.tryAnchorUpdate(ctx, next))
 	}
 	for _, a := range attempts {
 		if a.err != nil {
@@ -118,8 +118,8 @@ func (ap *application) changes(ctx context.Context, next record) ([]string, erro
 		lines = append(lines, change.String())
 	}
 	if have.Desired.SecretName != next.Desired.SecretName {
-		values, err := ap.p.secretValues(ctx, ap.t, ap.anchor)
-		if err != nil && hosting.ReasonOf(err) != hosting.Conflict { // it is gone: all are new
+		values, err := ap.secretValues(ctx)
+		if err != nil {
 			return nil, err
 		}
 		for _, change := range configs.SecretChanges(values, ap.secretEnv) {
@@ -133,6 +133,23 @@ func (ap *application) changes(ctx context.Context, next record) ([]string, erro
 		lines = append(lines, "the last change was not carried out in full")
 	}
 	return lines, nil
+}
+
+// secretValues are those in force: none if the Secret is gone.
+func (ap *application) secretValues(ctx context.Context) (hosting.SecretMap, error) {
+	values := hosting.SecretMap{}
+	name := ap.anchor.record.Desired.SecretName
+	if name == "" {
+		return values, nil
+	}
+	secret, err := ap.ownSecret(ctx, name)
+	if err != nil || secret == nil {
+		return values, err
+	}
+	for key, value := range secret.Data {
+		values[key] = string(value)
+	}
+	return values, nil
 }
 
 // inForce is a configuration with the resources that it amounts to:
@@ -179,13 +196,17 @@ func (ap *application) tryAnchor(ctx context.Context, next record) attempt {
 	return a
 }
 
-// keptAnchor is the anchor as it would become. Nobody else has a say in it.
-func (ap *application) keptAnchor(next record) attempt {
+// tryAnchorUpdate asks whether the anchor of an instance that exists would be
+// accepted: it may become too large.
+func (ap *application) tryAnchorUpdate(ctx context.Context, next record) attempt {
 	a := attempt{resource: configMaps, live: ap.anchor.ConfigMap}
-	var update *corev1.ConfigMap
-	if update, a.err = ap.anchor.withRecord(ap.p, next); a.err == nil {
-		a.wanted, a.result = update, update
+	update, err := ap.anchor.withRecord(ap.p, next)
+	if err != nil {
+		a.err = err
+		return a
 	}
+	a.wanted = update
+	a.result, a.err = tolerateNoDryRun(update)(configMaps.update(ctx, ap.t.region, update, metav1.DryRunAll))
 	return a
 }
 

@@ -127,23 +127,54 @@ func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudI
 	}
 	snapshots, err := p.assemble(at, &l)
 	err = errors.Join(err, p.addWarnings(ctx, at, snapshots))
+	err = errors.Join(err, p.readAnchorsAgain(ctx, at, snapshots))
 	instances := make([]hosting.CloudInstance, 0, len(snapshots))
 	for _, s := range snapshots {
-		if s.workload == nil {
-			// It may have been deleted since the anchors were listed.
-			newest, getErr := p.getAnchor(ctx, hosting.ListFailed, s.target)
-			if hosting.CodeOf(getErr) == hosting.InstanceNotFound {
-				continue
-			}
-			if getErr != nil {
-				err = errors.Join(err, getErr)
-				continue
-			}
-			s.anchor = newest
+		if s.anchor != nil {
+			instances = append(instances, p.instance(s))
 		}
-		instances = append(instances, p.instance(s))
 	}
 	return instances, err
+}
+
+// readAnchorsAgain reads the anchors of instances without a workload again: they
+// may have been deleted since the anchors were listed. Those that are gone are
+// nil then.
+func (p *Provider) readAnchorsAgain(ctx context.Context, at *region, snapshots []*snapshot) error {
+	var missed []*snapshot
+	for _, s := range snapshots {
+		if s.workload == nil {
+			missed = append(missed, s)
+		}
+	}
+	get := func(s *snapshot) (*anchor, error) { return p.getAnchor(ctx, hosting.ListFailed, s.target) }
+	if len(missed) > maxLiveReads {
+		var list corev1.ConfigMapList
+		if err := configMaps.list(ctx, at, p.ours().String(), &list); err != nil {
+			return fmt.Errorf("listing %s: %w", configMaps.plural, err)
+		}
+		found := map[string]*corev1.ConfigMap{}
+		for i := range list.Items {
+			found[list.Items[i].Name] = &list.Items[i]
+		}
+		get = func(s *snapshot) (*anchor, error) {
+			return p.asAnchor(hosting.ListFailed, s.target, found[anchorName(s.name)])
+		}
+	}
+	failures := make([]error, len(missed))
+	var group errgroup.Group
+	group.SetLimit(liveReaders)
+	for i, s := range missed {
+		group.Go(func() error {
+			s.anchor, failures[i] = get(s)
+			if hosting.CodeOf(failures[i]) == hosting.InstanceNotFound {
+				failures[i] = nil
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return errors.Join(failures...)
 }
 
 // assemble sorts what was listed into snapshots. An anchor that cannot be read

@@ -23,6 +23,8 @@ type part struct {
 // values of the secret are nil unless the caller has just given them.
 func (p *Provider) parts(r record, secretEnv hosting.SecretMap) []part {
 	s := r.Desired.Spec
+	// New limits bind a workload, too, that is gone when they are carried out.
+	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, r.Desired.Applied)
 	var result []part
 	add := func(kind *resource, o object) {
 		stamp(o, r.Desired.Generation)

@@ -38,7 +38,8 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 		return p.unsupported(hosting.ScaleFailed, t, why)
 	}
 	var operation hosting.Status
-	// Each retry looks at the workload anew: it may have been stopped meanwhile.
+	// Each retry looks anew: the workload may have been stopped meanwhile, or
+	// been given an autoscaler.
 	err = retryOnConflict(ctx, func() (err error) {
 		operation, err = p.setReplicas(ctx, t, a, replicas)
 		return err
@@ -52,7 +53,7 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 // setReplicas writes the count into the workload as it is now. It returns the
 // status to show until it is reached.
 func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replicas int) (hosting.Status, error) {
-	workload, err := p.ownWorkload(ctx, hosting.ScaleFailed, t, a)
+	a, workload, err := p.current(ctx, hosting.ScaleFailed, t, a)
 	if err != nil {
 		return "", err
 	}
@@ -115,11 +116,10 @@ func (p *Provider) remember(ctx context.Context, t target, workload object, repl
 // stopReplicas sets the count to 0 and remembers the old one, in one write. It
 // returns when the 0 holds.
 func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error {
-	hasAutoscaler := a.record.Desired.Spec.Autoscaler != nil
 	written := false // by this call, so that what it remembers is the count before it
 	return retryOnConflict(ctx, func() error {
 		for {
-			workload, err := p.ownWorkload(ctx, hosting.StopFailed, t, a)
+			now, workload, err := p.current(ctx, hosting.StopFailed, t, a)
 			if err != nil {
 				return err
 			}
@@ -140,7 +140,7 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 				return err
 			}
 			written = true
-			if !hasAutoscaler {
+			if now.record.Desired.Spec.Autoscaler == nil {
 				return nil
 			}
 			if err := sleep(ctx, max(settleTime, 3*time.Since(began))); err != nil {
@@ -153,7 +153,7 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 // startReplicas gives a stopped workload its replicas back.
 func (p *Provider) startReplicas(ctx context.Context, t target, a *anchor) error {
 	return retryOnConflict(ctx, func() error {
-		workload, err := p.ownWorkload(ctx, hosting.StartFailed, t, a)
+		now, workload, err := p.current(ctx, hosting.StartFailed, t, a)
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (p *Provider) startReplicas(ctx context.Context, t target, a *anchor) error
 		}
 		if seen.stopped {
 			replicas := *seen.remembered
-			if limits := a.record.Desired.Spec.Autoscaler; limits != nil {
+			if limits := now.record.Desired.Spec.Autoscaler; limits != nil {
 				// An autoscaler does nothing at 0, and scaling is its alone.
 				replicas = min(max(replicas, limits.MinReplicas), limits.MaxReplicas)
 			}

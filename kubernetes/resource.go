@@ -69,12 +69,15 @@ func (r *resource) create(ctx context.Context, at *region, o object, dryRun ...s
 }
 
 // update replaces an object; it conflicts if the object has changed since.
-func (r *resource) update(ctx context.Context, at *region, o object) (object, error) {
+// dryRun says whether to only try.
+func (r *resource) update(ctx context.Context, at *region, o object, dryRun ...string) (object, error) {
 	result := r.empty()
 	err := r.rest(at.client).Put().Namespace(at.namespace).Resource(r.plural).Name(o.GetName()).
-		VersionedParams(&metav1.UpdateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		VersionedParams(&metav1.UpdateOptions{FieldManager: fieldManager, DryRun: dryRun}, scheme.ParameterCodec).
 		Body(o).Do(ctx).Into(result)
-	r.wrote(at, result, err)
+	if len(dryRun) == 0 {
+		r.wrote(at, result, err)
+	}
 	return result, err
 }
 

@@ -37,11 +37,10 @@ func (p *Provider) UpdateResources(ctx context.Context, instanceID string, resou
 	if err != nil {
 		return err
 	}
-	if seen := t.kind.observe(workload); t.kind.isJob() && (!seen.stopped || seen.finished != "") {
-		return p.conflict(hosting.UpdateFailed, t.id, "the resources of a job can change only while it is stopped")
+	if err := p.mayUpdateResources(t, workload); err != nil {
+		return err
 	}
-	merged, err := configs.UpdateResources(resourcesOf(t.kind.template(workload)), resources)
-	if err != nil {
+	if _, err := configs.UpdateResources(resourcesOf(t.kind.template(workload)), resources); err != nil {
 		return invalid(err)
 	}
 	// Only what the caller has given is in the patch: what another caller
@@ -52,7 +51,7 @@ func (p *Provider) UpdateResources(ctx context.Context, instanceID string, resou
 	patch["metadata"] = map[string]any{"uid": workload.GetUID()}
 	_, err = t.kind.patch(ctx, t.region, t.name, types.StrategicMergePatchType, mergePatch(patch))
 	if t.kind.isJob() && isImmutable(err) {
-		return p.replaceJob(ctx, t, a, workload, merged)
+		return p.replaceJob(ctx, t, a, resources)
 	}
 	if err != nil {
 		return p.fail(ctx, hosting.UpdateFailed, t.id, "updating "+t.kind.kind+" "+t.name, err)
@@ -60,18 +59,29 @@ func (p *Provider) UpdateResources(ctx context.Context, instanceID string, resou
 	return p.follow(ctx, hosting.UpdateFailed, t, a, hosting.StatusUpdating)
 }
 
+func (p *Provider) mayUpdateResources(t target, workload object) error {
+	if seen := t.kind.observe(workload); t.kind.isJob() && (!seen.stopped || seen.finished != "") {
+		return p.conflict(hosting.UpdateFailed, t.id, "the resources of a job can change only while it is stopped")
+	}
+	return nil
+}
+
 // replaceJob changes a stopped Job on API servers that do not let a Job
 // change, not even while it is suspended. It has no running replicas, so a new
 // one is as good.
-func (p *Provider) replaceJob(ctx context.Context, t target, a *anchor, old object, resources hosting.ResourceConfig) error {
-	a, err := p.change(ctx, hosting.UpdateFailed, t, a, func(d *desired) error {
-		d.Spec.Resources, d.Stopped, d.Operation = resources, true, hosting.StatusUpdating
-		return nil
-	})
-	if err != nil {
+func (p *Provider) replaceJob(ctx context.Context, t target, a *anchor, resources hosting.ResourceConfig) error {
+	return p.remake(ctx, hosting.UpdateFailed, t, a, func(d *desired, old object) (err error) {
+		if old != nil {
+			if err := p.mayUpdateResources(t, old); err != nil {
+				return err
+			}
+			d.take(t.kind, old)
+			d.Spec.Resources = resourcesOf(t.kind.template(old))
+		}
+		d.Operation = hosting.StatusUpdating
+		d.Spec.Resources, err = configs.UpdateResources(d.Spec.Resources, resources)
 		return err
-	}
-	return p.remake(ctx, hosting.UpdateFailed, t, a, old)
+	})
 }
 
 // isImmutable recognises the refusal to change a field that is fixed.

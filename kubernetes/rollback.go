@@ -2,10 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"slices"
-
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"skillcenter.io/hosting"
 )
@@ -30,8 +26,9 @@ func (p *Provider) ListRevisions(ctx context.Context, instanceID string) ([]host
 
 // RollbackInstance implements [hosting.Rollbacker]: it applies an earlier
 // configuration, which becomes a revision of its own. The secret values stay as
-// they are; if that revision had others by name, it is a Conflict, because
-// their values are not kept. A revision that is not known is NotFound.
+// they are, also those that another call sets at the same moment; if that
+// revision had others by name, it is a Conflict, because their values are not
+// kept. A revision that is not known is NotFound.
 func (p *Provider) RollbackInstance(ctx context.Context, instanceID string, revision int) (hosting.CloudInstance, error) {
 	t, a, err := p.begin(ctx, hosting.UpdateFailed, instanceID)
 	if err != nil {
@@ -50,39 +47,12 @@ func (p *Provider) RollbackInstance(ctx context.Context, instanceID string, revi
 		failed.InstanceID = t.id
 		return hosting.CloudInstance{}, failed
 	}
-	if !slices.Equal(earlier.SecretKeys, a.record.Desired.SecretKeys) {
-		return hosting.CloudInstance{}, p.conflict(hosting.UpdateFailed, t.id,
-			"revision %d has other names in secretEnv, and secret values are not kept: apply its configuration with them", earlier.Revision)
-	}
-	config := earlier.Config
-	if config.SecretEnv, err = p.secretValues(ctx, t, a); err != nil {
-		return hosting.CloudInstance{}, err
-	}
-	wanted, err := p.resolve(config)
+	wanted, err := p.resolve(earlier.Config)
 	if err != nil {
 		return hosting.CloudInstance{}, recode(err, hosting.UpdateFailed)
 	}
 	// Unlike an apply, it never makes an instance that is gone by now.
-	instance, err := p.applyAndRead(ctx, t, a, wanted, config.SecretEnv)
+	ap := &application{p: p, t: t, anchor: a, rollback: &earlier}
+	instance, err := ap.run(ctx, wanted)
 	return instance, recode(err, hosting.UpdateFailed)
-}
-
-// secretValues reads the secret values of an instance.
-func (p *Provider) secretValues(ctx context.Context, t target, a *anchor) (hosting.SecretMap, error) {
-	name := a.record.Desired.SecretName
-	if name == "" {
-		return nil, nil
-	}
-	o, err := secrets.get(ctx, t.region, name)
-	if apierrors.IsNotFound(err) {
-		return nil, p.conflict(hosting.UpdateFailed, t.id, "Secret %s is gone, and only the instance's creator knows its values: apply a configuration with them", name)
-	}
-	if err != nil {
-		return nil, p.fail(ctx, hosting.UpdateFailed, t.id, "reading Secret "+name, err)
-	}
-	values := hosting.SecretMap{}
-	for key, value := range o.(*corev1.Secret).Data {
-		values[key] = string(value)
-	}
-	return values, nil
 }

@@ -34,30 +34,67 @@ func (p *Provider) ownWorkload(ctx context.Context, code hosting.Code, t target,
 	return o, err
 }
 
-// remake makes the workload from the anchor. An old one is removed first: a
-// Job cannot run twice, nor change. If the process dies in between, a repair
-// makes the new one.
-func (p *Provider) remake(ctx context.Context, code hosting.Code, t target, a *anchor, old object) error {
-	if name := a.record.Desired.SecretName; name != "" {
-		// Without it the new one could not be made, and the old one be gone.
-		_, err := secrets.get(ctx, t.region, name)
-		if apierrors.IsNotFound(err) {
-			return p.conflict(code, t.id, "Secret %s is gone, and only the instance's creator knows its values: create the instance again", name)
-		}
-		if err != nil {
-			return p.fail(ctx, code, t.id, "reading Secret "+name, err)
-		}
+// current reads the workload and after it the anchor again, for a call that goes
+// by both: what the anchor says, such as that there is an autoscaler, is then
+// not older than what the workload has been given.
+func (p *Provider) current(ctx context.Context, code hosting.Code, t target, a *anchor) (*anchor, object, error) {
+	workload, err := p.ownWorkload(ctx, code, t, a)
+	if err != nil {
+		return nil, nil, err
 	}
-	if old != nil {
-		background := metav1.DeletePropagationBackground
-		err := t.kind.delete(ctx, t.region, t.name, metav1.DeleteOptions{
-			Preconditions: &metav1.Preconditions{UID: new(old.GetUID())}, PropagationPolicy: &background,
-		})
-		if ignoreNotFound(err) != nil && !apierrors.IsConflict(err) {
-			return p.fail(ctx, code, t.id, "removing the old "+describe(t.kind.resource, old), err)
+	a, err = p.anchorAgain(ctx, code, t, a.UID)
+	return a, workload, err
+}
+
+// remake makes a workload that is gone, or a Job anew: it can neither run twice
+// nor change.
+// prepare says in the anchor what the new one is to be like, given the old one,
+// nil if there is none, or refuses. The old one is removed only in the version
+// that prepare has seen: what another call makes of it until then is taken over.
+// If the process dies in between, a repair makes the new one.
+func (p *Provider) remake(ctx context.Context, code hosting.Code, t target, a *anchor, prepare func(d *desired, old object) error) error {
+	err := retryOnConflict(ctx, func() error {
+		if err := p.requireSecret(ctx, code, t, a); err != nil {
+			return err // the new one could not be made, and the old one be gone
 		}
+		old, err := p.workload(ctx, code, t, a)
+		if err != nil {
+			return err
+		}
+		next, err := p.change(ctx, code, t, a, func(d *desired) error { return prepare(d, old) })
+		if err != nil {
+			return err
+		}
+		a = next
+		if old == nil || !t.kind.isJob() {
+			return nil
+		}
+		background := metav1.DeletePropagationBackground
+		return ignoreNotFound(t.kind.delete(ctx, t.region, t.name, metav1.DeleteOptions{
+			Preconditions:     &metav1.Preconditions{UID: new(old.GetUID()), ResourceVersion: new(old.GetResourceVersion())},
+			PropagationPolicy: &background,
+		}))
+	})
+	if err != nil {
+		return p.fail(ctx, code, t.id, "removing the old "+t.kind.kind+" "+t.name, err)
 	}
 	return recode(p.repair(ctx, t, a), code)
+}
+
+// requireSecret checks that the Secret of an instance is there, if it needs one.
+func (p *Provider) requireSecret(ctx context.Context, code hosting.Code, t target, a *anchor) error {
+	name := a.record.Desired.SecretName
+	if name == "" {
+		return nil
+	}
+	_, err := secrets.get(ctx, t.region, name)
+	if apierrors.IsNotFound(err) {
+		return p.conflict(code, t.id, "Secret %s is gone, and only the instance's creator knows its values: create the instance again", name)
+	}
+	if err != nil {
+		return p.fail(ctx, code, t.id, "reading Secret "+name, err)
+	}
+	return nil
 }
 
 // resourcesOf reads what a pod template asks for.
