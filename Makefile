@@ -3,7 +3,6 @@
 # make race      the tests of the library with the race detector
 # make lint      gofmt, go vet on three platforms, staticcheck
 # make bench     what the provider costs beside client-go alone
-# make e2e-logs    following logs through crashes, bursts and rotation (root, Debian)
 # make bench-logs  what following logs loses and how fast it is, beside stern (root, Debian)
 # make cluster   a Kubernetes to play with; make cluster-down removes it
 
@@ -43,17 +42,10 @@ bench: cluster-binaries
 
 # docs/logs.md explains the table that it prints. It builds stern once, into
 # the user's cache, and takes about five minutes.
-# Following logs through crashes, bursts and rotation. Not all of it holds yet
-# on a busy machine, see docs/logs.md.
-.PHONY: e2e-logs
-e2e-logs: cluster-binaries
-	$(TESTCLUSTER) check
-	$(GO) test -tags e2e,logs -timeout 30m -parallel 4 -run 'Follower|AnotherProcess|MoreLogs|AStream|ARestartOr' ./kubernetes
-
 .PHONY: bench-logs
 bench-logs: cluster-binaries
 	$(TESTCLUSTER) check
-	$(GO) test -tags e2e,logs -run '^$$' -bench '^BenchmarkLogsBesideStern$$' -benchtime 1x -v -timeout 30m ./kubernetes
+	$(GO) test -tags e2e -run '^$$' -bench '^BenchmarkLogsBesideStern$$' -benchtime 1x -v -timeout 30m ./kubernetes
 
 .PHONY: cluster
 cluster:
@@ -74,9 +66,9 @@ cluster-binaries:
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags e2e,logs ./...
+	$(GO) vet -tags e2e ./...
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) vet ./...
 	$(STATICCHECK) ./...
-	$(STATICCHECK) -tags e2e,logs ./...
+	$(STATICCHECK) -tags e2e ./...
 	$(GO) mod tidy -diff

@@ -1,4 +1,4 @@
-//go:build linux && e2e && logs
+//go:build linux && e2e
 
 package kubernetes_test
 
