@@ -110,8 +110,9 @@ func simulate(t *testing.T, seed uint64, s scenario) (n *simulatedNode, got []in
 
 	// The kubelet looks at its logs now and then.
 	quit, stop := context.WithCancel(ctx)
+	phase := upTo(3 * time.Second)
 	wg.Go(func() {
-		time.Sleep(upTo(3 * time.Second))
+		time.Sleep(phase)
 		for sleep(quit, 3*time.Second) == nil {
 			n.rotate()
 		}
