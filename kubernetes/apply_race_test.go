@@ -66,7 +66,7 @@ func TestAStopHoldsAndNoCountIsLostWhileOthersApplyAndAutoscale(t *testing.T) {
 	instance, err := w.CreateInstance(t.Context(), config)
 	require.NoError(t, err)
 	deployments := w.client.AppsV1().Deployments(w.namespace)
-	const rounds = 50
+	const rounds = 30
 	for round := range rounds {
 		config.Labels = map[string]string{"round": strconv.Itoa(round)}
 		count := int32(2 + round%3)

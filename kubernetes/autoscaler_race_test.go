@@ -126,7 +126,7 @@ func (s *scaler) requireHolds(t *testing.T) bool {
 			require.True(t, s.slow.After(stopped), "the stop does not hold: %d replicas", n)
 			return false
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
 	return true
 }
@@ -174,66 +174,75 @@ func (s *scaler) run(t *testing.T) {
 					t.Errorf("the writer failed: %v", err)
 					return
 				}
-				time.Sleep(time.Millisecond)
+				// About as long as it thinks: else most of what it does at 0 is
+				// asking, and hardly a stop meets no write that is under way.
+				time.Sleep(rand.N(40 * time.Millisecond))
 			}
 		})
 	}
 	t.Cleanup(func() { cancel(); wait.Wait() })
 }
 
-func TestAStopHoldsWhileAnAutoscalerWrites(t *testing.T) {
+// These two take longest. They are no subtests, which would begin only after
+// all other tests.
+func TestAStopOfADeploymentHoldsWhileAnAutoscalerWrites(t *testing.T) {
 	t.Parallel()
-	const rounds = 50
-	for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet} {
-		t.Run(instanceType, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			instance, err := w.CreateInstance(t.Context(), everything("web", instanceType)) // 2 to 4 replicas
-			require.NoError(t, err)
-			s := newScaler(w, instanceType)
-			s.run(t)
-			late := 0
-			for round := range rounds {
-				s.forget(t)
-				switch round % 5 {
-				case 0:
-					w.applyMark(t, instanceType, round)
-				case 1:
-					require.NoError(t, w.RestartInstance(t.Context(), instance.ID))
-				case 2:
-					require.NoError(t, w.UpdateResources(t.Context(), instance.ID, hosting.ResourceConfig{CPULimit: 1 + float64(round)/100}))
-				case 3:
-					err := w.ScaleInstance(t.Context(), instance.ID, 3)
-					require.ErrorIs(t, err, hosting.Conflict)
-					require.Contains(t, err.Error(), "HorizontalPodAutoscaler web")
-				}
-				require.NotZero(t, s.replicas(t))
-				require.NoError(t, w.StopInstance(t.Context(), instance.ID))
-				if round%5 == 1 {
-					w.applyMark(t, instanceType, round)
-				}
-				for !s.requireHolds(t) {
-					late++
-					require.NoError(t, w.StopInstance(t.Context(), instance.ID))
-				}
-				start := w.stoppedReplicas(t, instance.ID)
-				s.requireInForce(t, start)
-				if round%5 == 4 {
-					// Out of bounds, too: what the autoscaler may do bounds the start.
-					require.NoError(t, w.ScaleInstance(t.Context(), instance.ID, round%7))
-					require.Equal(t, round%7, w.stoppedReplicas(t, instance.ID))
-					require.Zero(t, s.replicas(t))
-					start = min(max(round%7, 2), 4)
-				}
-				w.startPaused(t, s, instance.ID, start, round%2 == 0)
-			}
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			t.Logf("%d writes, %d refused, %d too late to be kept out", s.writes, s.refused, late)
-			assert.Less(t, late, rounds/5, "most rounds are races")
-			assert.Greater(t, s.writes, rounds, "the writers were at work")
-		})
+	stopWhileAnAutoscalerWrites(t, hosting.TypeDeployment)
+}
+
+func TestAStopOfAStatefulSetHoldsWhileAnAutoscalerWrites(t *testing.T) {
+	t.Parallel()
+	stopWhileAnAutoscalerWrites(t, hosting.TypeStatefulSet)
+}
+
+func stopWhileAnAutoscalerWrites(t *testing.T, instanceType string) {
+	t.Helper()
+	const rounds = 30
+	w := newWorld(t)
+	instance, err := w.CreateInstance(t.Context(), everything("web", instanceType)) // 2 to 4 replicas
+	require.NoError(t, err)
+	s := newScaler(w, instanceType)
+	s.run(t)
+	late := 0
+	for round := range rounds {
+		s.forget(t)
+		switch round % 5 {
+		case 0:
+			w.applyMark(t, instanceType, round)
+		case 1:
+			require.NoError(t, w.RestartInstance(t.Context(), instance.ID))
+		case 2:
+			require.NoError(t, w.UpdateResources(t.Context(), instance.ID, hosting.ResourceConfig{CPULimit: 1 + float64(round)/100}))
+		case 3:
+			err := w.ScaleInstance(t.Context(), instance.ID, 3)
+			require.ErrorIs(t, err, hosting.Conflict)
+			require.Contains(t, err.Error(), "HorizontalPodAutoscaler web")
+		}
+		require.NotZero(t, s.replicas(t))
+		require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+		if round%5 == 1 {
+			w.applyMark(t, instanceType, round)
+		}
+		for !s.requireHolds(t) {
+			late++
+			require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+		}
+		start := w.stoppedReplicas(t, instance.ID)
+		s.requireInForce(t, start)
+		if round%5 == 4 {
+			// Out of bounds, too: what the autoscaler may do bounds the start.
+			require.NoError(t, w.ScaleInstance(t.Context(), instance.ID, round%7))
+			require.Equal(t, round%7, w.stoppedReplicas(t, instance.ID))
+			require.Zero(t, s.replicas(t))
+			start = min(max(round%7, 2), 4)
+		}
+		w.startPaused(t, s, instance.ID, start, round%2 == 0)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.Logf("%d writes, %d refused, %d too late to be kept out", s.writes, s.refused, late)
+	assert.Less(t, late, rounds/5, "most rounds are races")
+	assert.Greater(t, s.writes, rounds, "the writers were at work")
 }
 
 // applyMark changes the configuration in something other than its scaling.
