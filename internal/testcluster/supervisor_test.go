@@ -81,6 +81,12 @@ func TestTheNextStartReplacesAKilledSupervisor(t *testing.T) {
 	require.NoError(t, unix.Kill(first, unix.SIGKILL))
 	require.Eventually(t, func() bool { return len(processesOf(t, l)) == 0 }, time.Minute, pollInterval,
 		"the components end with their supervisor")
+	// They end with its first thread, its locks with its last one.
+	require.Eventually(t, func() bool {
+		ready, err := locked(l.ready)
+		alive, err2 := locked(l.supervisor)
+		return err == nil && err2 == nil && !ready && !alive
+	}, time.Minute, pollInterval)
 
 	second, err := acquire(t.Context(), controlPlane, l)
 	require.NoError(t, err)
