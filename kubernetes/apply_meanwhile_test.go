@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/kubernetes"
 )
 
 func TestAnApplyDoesNotForgetACountThatIsSetWhileItEnds(t *testing.T) {
@@ -111,6 +112,41 @@ func TestAStartThatMeetsAChangeOfAStoppedJobStartsTheNewOne(t *testing.T) {
 	job := w.job(t, "once")
 	assert.Equal(t, "other:v2", job.Spec.Template.Spec.Containers[0].Image)
 	assert.False(t, *job.Spec.Suspend)
+}
+
+// TestTheRunsOfACronjobAgreeWithItsSchedule whichever of two calls comes last: a
+// schedule waits for a run that is suspended.
+func TestTheRunsOfACronjobAgreeWithItsSchedule(t *testing.T) {
+	t.Parallel()
+	start := func(t *testing.T, p *kubernetes.Provider, id string) error { return p.StartInstance(t.Context(), id) }
+	stop := func(t *testing.T, p *kubernetes.Provider, id string) error { return p.StopInstance(t.Context(), id) }
+	for name, test := range map[string]struct {
+		stopped      bool // before
+		call         func(t *testing.T, p *kubernetes.Provider, id string) error
+		method, path string
+		meanwhile    func(t *testing.T, p *kubernetes.Provider, id string) error
+	}{
+		"start and stop":   {true, start, http.MethodPatch, "/cronjobs/often", stop},
+		"stop and start":   {false, stop, http.MethodPatch, "/jobs/often-now-1", start},
+		"run now and stop": {false, func(t *testing.T, p *kubernetes.Provider, id string) error { return p.RunNow(t.Context(), id) }, http.MethodPost, "/jobs", stop},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			created := w.mustCreate(t, simple("often", hosting.TypeCronJob))
+			if name != "run now and stop" {
+				require.NoError(t, w.RunNow(t.Context(), created.ID))
+			}
+			if test.stopped {
+				require.NoError(t, w.StopInstance(t.Context(), created.ID))
+			}
+			p := w.interrupted(t, moment{1, test.method, test.path, func() { assert.NoError(t, test.meanwhile(t, w.Provider, created.ID)) }})
+			require.NoError(t, test.call(t, p, created.ID))
+			cronJob, err := w.client.BatchV1().CronJobs(w.namespace).Get(t.Context(), "often", metav1.GetOptions{})
+			require.NoError(t, err)
+			assert.Equal(t, *cronJob.Spec.Suspend, *w.job(t, "often-now-1").Spec.Suspend)
+		})
+	}
 }
 
 func (w *world) job(t *testing.T, name string) *batchv1.Job {

@@ -111,19 +111,22 @@ func (s *scaler) step(ctx context.Context, careless bool) error {
 	return err
 }
 
-// requireHolds requires that the count stays 0 for a while. A write without a
-// version that was on its way for longer than the stop waits may come after it:
-// nothing but a lock could keep it out. It tells whether one did.
-func (s *scaler) requireHolds(t *testing.T) bool {
+// stopAndHold stops an instance, does something else, and requires that the
+// count stays 0 for a while. A write without a version that was on its way for
+// longer than the stop waits may come after the last look of the stop: nothing
+// but a lock could keep it out. It tells whether one did.
+func (s *scaler) stopAndHold(t *testing.T, w *world, id string, then func()) bool {
 	t.Helper()
-	stopped := time.Now()
-	for time.Since(stopped) < 300*time.Millisecond {
+	lastLook := time.Now().Add(250 * time.Millisecond) // or later
+	require.NoError(t, w.StopInstance(t.Context(), id))
+	then()
+	for stopped := time.Now(); time.Since(stopped) < 300*time.Millisecond; {
 		if n := s.replicas(t); n != 0 {
 			s.writing.Lock() // until the writers have counted what they wrote
 			defer s.writing.Unlock()
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			require.True(t, s.slow.After(stopped), "the stop does not hold: %d replicas", n)
+			require.True(t, s.slow.After(lastLook), "the stop does not hold: %d replicas", n)
 			return false
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -197,7 +200,7 @@ func TestAStopOfAStatefulSetHoldsWhileAnAutoscalerWrites(t *testing.T) {
 
 func stopWhileAnAutoscalerWrites(t *testing.T, instanceType string) {
 	t.Helper()
-	const rounds = 30
+	const rounds = 50
 	w := newWorld(t)
 	instance, err := w.CreateInstance(t.Context(), everything("web", instanceType)) // 2 to 4 replicas
 	require.NoError(t, err)
@@ -219,13 +222,12 @@ func stopWhileAnAutoscalerWrites(t *testing.T, instanceType string) {
 			require.Contains(t, err.Error(), "HorizontalPodAutoscaler web")
 		}
 		require.NotZero(t, s.replicas(t))
-		require.NoError(t, w.StopInstance(t.Context(), instance.ID))
+		apply := func() {}
 		if round%5 == 1 {
-			w.applyMark(t, instanceType, round)
+			apply = func() { w.applyMark(t, instanceType, round) }
 		}
-		for !s.requireHolds(t) {
+		for !s.stopAndHold(t, w, instance.ID, apply) {
 			late++
-			require.NoError(t, w.StopInstance(t.Context(), instance.ID))
 		}
 		start := w.stoppedReplicas(t, instance.ID)
 		s.requireInForce(t, start)

@@ -44,6 +44,9 @@ func (p *Provider) StartInstance(ctx context.Context, instanceID string) error {
 		} else {
 			err = t.patchSpec(ctx, workload, t.kind.startSpec)
 		}
+		if err == nil && t.kind.instanceType == hosting.TypeCronJob {
+			err = p.followSchedule(ctx, hosting.StartFailed, t, a) // a stop may have come between
+		}
 		if err != nil {
 			return p.fail(ctx, hosting.StartFailed, t.id, "starting "+t.kind.kind+" "+t.name, err)
 		}
@@ -70,7 +73,7 @@ func (p *Provider) StopInstance(ctx context.Context, instanceID string) error {
 		err = t.patchSpec(ctx, workload, t.kind.stopSpec)
 	}
 	if err == nil && t.kind.instanceType == hosting.TypeCronJob {
-		err = p.stopRuns(ctx, t, workload)
+		err = p.stopRuns(ctx, t, a)
 	}
 	if err != nil {
 		return p.fail(ctx, hosting.StopFailed, t.id, "stopping "+t.kind.kind+" "+t.name, err)

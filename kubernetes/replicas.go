@@ -119,7 +119,7 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 	written := false // by this call, so that what it remembers is the count before it
 	return retryOnConflict(ctx, func() error {
 		for {
-			now, workload, err := p.current(ctx, hosting.StopFailed, t, a)
+			workload, err := p.ownWorkload(ctx, hosting.StopFailed, t, a)
 			if err != nil {
 				return err
 			}
@@ -140,8 +140,10 @@ func (p *Provider) stopReplicas(ctx context.Context, t target, a *anchor) error 
 				return err
 			}
 			written = true
-			if now.record.Desired.Spec.Autoscaler == nil {
-				return nil
+			// Another call may have added an autoscaler before the write.
+			now, err := p.anchorAgain(ctx, hosting.StopFailed, t, a.UID)
+			if err != nil || now.record.Desired.Spec.Autoscaler == nil {
+				return err
 			}
 			if err := sleep(ctx, max(settleTime, 3*time.Since(began))); err != nil {
 				return err

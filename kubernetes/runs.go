@@ -53,6 +53,10 @@ func (p *Provider) RunNow(ctx context.Context, instanceID string) error {
 	if err != nil {
 		return p.fail(ctx, hosting.StartFailed, t.id, "creating "+describe(kinds[hosting.TypeJob].resource, job), err)
 	}
+	// It may have been stopped before there was this run to stop.
+	if err := p.followSchedule(ctx, hosting.StartFailed, t, a); err != nil {
+		return p.fail(ctx, hosting.StartFailed, t.id, "looking after "+describe(kinds[hosting.TypeJob].resource, job), err)
+	}
 	_, err = p.change(ctx, hosting.StartFailed, t, a, func(d *desired) error {
 		d.RunsNow = max(d.RunsNow, number)
 		return nil
@@ -112,14 +116,30 @@ func (p *Provider) suspendRuns(ctx context.Context, t target, cronJob object, su
 	return nil
 }
 
+// followSchedule suspends or resumes the runs of a cronjob as its schedule is,
+// until both agree: the instance may be stopped and started at the same time.
+func (p *Provider) followSchedule(ctx context.Context, code hosting.Code, t target, a *anchor) error {
+	workload, err := p.ownWorkload(ctx, code, t, a)
+	for err == nil {
+		stopped := observeCronJob(workload).stopped
+		if err := p.suspendRuns(ctx, t, workload, stopped); err != nil {
+			return err
+		}
+		if workload, err = p.ownWorkload(ctx, code, t, a); err == nil && observeCronJob(workload).stopped == stopped {
+			return nil
+		}
+	}
+	return err
+}
+
 // stopRuns stops the runs of a cronjob that has been stopped. The controller
 // may not have seen that yet and start one more, so it looks twice.
-func (p *Provider) stopRuns(ctx context.Context, t target, cronJob object) error {
-	if err := p.suspendRuns(ctx, t, cronJob, true); err != nil {
+func (p *Provider) stopRuns(ctx context.Context, t target, a *anchor) error {
+	if err := p.followSchedule(ctx, hosting.StopFailed, t, a); err != nil {
 		return err
 	}
 	if err := sleep(ctx, settleTime); err != nil {
 		return err
 	}
-	return p.suspendRuns(ctx, t, cronJob, true)
+	return p.followSchedule(ctx, hosting.StopFailed, t, a)
 }
