@@ -32,6 +32,9 @@ func (s *logSource) run(ctx context.Context) error {
 			s.gapTo(gapRestarts, s.skipTo(next.run))
 			tries = reading{}
 			continue
+		case !next.resume && s.caught && s.at.runID == 0 && next.run.number > 0:
+			s.gapTo(gapRestarts, s.skipTo(next.run)) // there were runs that nobody has read
+			continue
 		case !next.resume:
 			// A container that restarts may have another log by now.
 			if s.caught && time.Since(s.state.lastRead()) > statusAge {
@@ -47,6 +50,9 @@ func (s *logSource) run(ctx context.Context) error {
 			s.leave()
 			s.at, s.floor = tracker{position: startOf(next.run)}, 0
 			s.fresh, s.begins, s.quiet, s.eof, s.opened = true, true, 0, false, time.Time{}
+		}
+		if next.run.ended != s.over {
+			s.over, s.eof, s.quiet = next.run.ended, false, 0 // what was read while it printed does not show its end
 		}
 		out := s.readRun(ctx, next.run)
 		if out.ahead {
@@ -134,7 +140,7 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 	case out.cut:
 		s.eof, s.quiet = false, 0
 		return true, nil
-	case out.err != nil && isNoLog(out.err):
+	case out.err != nil && (isNoLog(out.err) || r.ended && triesOfNode(out.err) > 0 && tries.failures >= triesBeforeGap):
 		return s.judgeNoLog(ctx, r, tries)
 	case out.err != nil && (isFinal(out.err) || !s.follow && tries.failures >= triesOfNode(out.err)):
 		return false, s.describe(out.err)
@@ -283,7 +289,7 @@ func (s *logSource) ahead(ctx context.Context, r run) (bool, error) {
 	first, err := s.firstLine(ctx, before)
 	at := first.at
 	switch {
-	case err != nil && isNoLog(err):
+	case err != nil && (isNoLog(err) || triesOfNode(err) > 0):
 		return false, nil
 	case err != nil:
 		return false, err

@@ -50,6 +50,10 @@ type outcome struct {
 
 // readRun reads the log of a run from the position on.
 func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
+	// What is left of the last turn may have to wait for the range loop.
+	if err := s.flush(ctx); err != nil {
+		return outcome{err: err}
+	}
 	if err := s.p.logSlots.acquire(ctx); err != nil {
 		return outcome{err: err}
 	}
@@ -70,6 +74,10 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 	s.suspect = false
 	s.settled.Store(false)
 	opened := time.Now()
+	s.turn.Store(0)
+	if s.at.at == 0 {
+		s.turn.Store(opened.UnixNano())
+	}
 	m := &minder{s: s, r: r, cancel: cancel, opened: opened}
 	if follow {
 		// An old kubelet does not answer before there is a line.
@@ -92,10 +100,13 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 			return outcome{err: err, ahead: ahead}
 		}
 	}
-	out = s.readLines(ctx, body, s.overlap(), r, opened, r.ended)
+	if s.follow && !follow {
+		defer s.guard(ctx, cancel)()
+	}
+	out = s.readLines(connection, body, s.overlap(), r, opened, r.ended)
 	out.took = time.Since(opened)
 	if !follow {
-		return out
+		return m.judge(ctx, connection, out)
 	}
 	m.stop()
 	out = m.judge(ctx, connection, out)
@@ -108,6 +119,7 @@ func (s *logSource) readRun(ctx context.Context, r run) (out outcome) {
 	fresh, took := out.fresh, out.took
 	ended := r
 	ended.ended = true
+	defer s.guard(ctx, m.final.cancel)()
 	out = s.readLines(ctx, m.final, s.overlap(), ended, opened, true)
 	out.complete = out.proven && !out.missed && !out.stepped && out.err == nil && out.fresh == 0
 	out.missed = false // it may be the log of another run
@@ -140,6 +152,32 @@ func (s *logSource) open(ctx context.Context, r run, follow bool, tail int64, si
 // sinceTime is the time to read from to see the last line again: the API
 // server drops what is less than a second.
 func sinceTime(last int64) time.Time { return time.Unix(0, last).Truncate(time.Second) }
+
+// guard ends a connection of which nothing comes any more, until the function
+// that it returns is called: neither the API server nor a kubelet that hangs
+// would ever end it.
+func (s *logSource) guard(ctx context.Context, cancel context.CancelFunc) (stop func()) {
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		tick := time.NewTicker(silence)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if s.idleFor() >= lookTime {
+				cancel()
+				return
+			}
+		}
+	})
+	return func() { close(done); wait.Wait() }
+}
 
 // openBeginning asks for the first bytes of what the API server gives out of a
 // run: of the newest file.
@@ -312,7 +350,7 @@ type minder struct {
 
 	// final is the log once more, opened when the run had ended: after that
 	// the pod may be deleted at any time. It is for after stop.
-	final io.ReadCloser
+	final *cancelledBody
 	stale bool // the kubelet stays with an old file; likewise
 
 	done chan struct{}
@@ -368,6 +406,9 @@ func (m *minder) mind(ctx context.Context) {
 		}
 		idle := m.s.idleFor()
 		switch {
+		case m.hadItsTurn() && m.s.p.logSlots.contended():
+			m.cancel()
+			return
 		case !ended.IsZero():
 			// It ends by itself, unless the kubelet waits for a file that
 			// was rotated away.
@@ -375,15 +416,21 @@ func (m *minder) mind(ctx context.Context) {
 				m.cancel()
 				return
 			}
-		case time.Since(m.opened) > quantum && m.s.p.logSlots.contended():
-			m.cancel()
-			return
 		case watched.stale(ctx, idle):
 			m.stale = true
 			m.cancel()
 			return
 		}
 	}
+}
+
+// hadItsTurn tells that the log has been followed for long enough, and not
+// only read again up to the last line.
+func (m *minder) hadItsTurn() bool {
+	if since := m.s.turn.Load(); since != 0 {
+		return time.Since(time.Unix(0, since)) > quantum
+	}
+	return time.Since(m.opened) > 15*quantum
 }
 
 // hasEnded opens the log once more when the run has ended.
@@ -410,7 +457,7 @@ func (m *minder) hasEnded(ctx context.Context, pod *corev1.Pod) bool {
 			}
 			return true
 		}
-		m.final = cancelledBody{body, cancel}
+		m.final = &cancelledBody{body, cancel}
 		return true
 	}
 	return true
@@ -441,7 +488,7 @@ type lookout struct {
 // with: when a new one came before it was ready to be told of it.
 func (l *lookout) stale(ctx context.Context, idle time.Duration) bool {
 	switch {
-	case idle < silence || time.Since(l.looked) < silence || l.s.high.Load() == 0:
+	case idle < silence && l.s.volume.Load() < burst || time.Since(l.looked) < silence || l.s.high.Load() == 0:
 		return false
 	case l.s.volume.Load() >= burst:
 		l.left = looks

@@ -21,9 +21,9 @@ const (
 	// what a kubelet accepts as containerLogMonitorInterval.
 	rotationInterval = 3 * time.Second
 	// jumpSuspect is how far apart two lines are between which a file may have
-	// been passed over. The kubelet's timer and the lines that are under way
-	// when it begins a file take a moment.
-	jumpSuspect = 2500 * time.Millisecond
+	// been passed over. A kubelet that is late with one file may be in time
+	// with the next, so it is less than the interval.
+	jumpSuspect = 900 * time.Millisecond
 	// promptness is how much of a silence a reader may have missed that was
 	// waiting for the next line all the time.
 	promptness = time.Second
@@ -64,6 +64,14 @@ func (f *logFiles) read(asOf time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen, f.ahead = asOf, nil
+}
+
+// recent tells that the newest file was seen a moment ago: there has not been
+// time for two others.
+func (f *logFiles) recent() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return time.Since(f.seen) < jumpSuspect
 }
 
 // wrote tells that a line was read that was printed after a time, unless there

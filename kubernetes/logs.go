@@ -101,8 +101,11 @@ func (p *Provider) openLog(ctx context.Context, t target, options hosting.LogQue
 			l.sources = append(l.sources, s)
 		}
 	}
+	// What has ended begins again only if it is not an init container, nor a
+	// job's.
+	again := t.kind.instanceType != hosting.TypeJob && t.kind.instanceType != hosting.TypeCronJob
 	for key, at := range l.after {
-		if !found[key] && !at.ended {
+		if !found[key] && (!at.ended || again && key.container == containerName) {
 			l.lost = append(l.lost, key)
 		}
 	}
@@ -167,13 +170,14 @@ func (l *instanceLog) backlog(ctx context.Context, yield func(hosting.LogEntry) 
 func (l *instanceLog) merge(tails []itemTail, yield func(hosting.LogEntry) bool) {
 	var items []logItem
 	for _, key := range l.lost {
-		items = append(items, logItem{source: &logSource{key: key}, entry: lostEntry(key, l.after[key]), last: true})
+		lost := lostEntry(key, l.after[key])
+		items = append(items, logItem{source: &logSource{key: key}, entry: lost, order: lost.Timestamp, last: true})
 	}
 	for i := range tails {
+		orderOf(tails[i].items)
 		items = append(items, tails[i].items...)
 	}
-	// Lines of one moment keep the order of their source.
-	slices.SortStableFunc(items, func(a, b logItem) int { return a.entry.Timestamp.Compare(b.entry.Timestamp) })
+	slices.SortStableFunc(items, func(a, b logItem) int { return a.order.Compare(b.order) })
 	extra := max(0, len(items)-l.filter.Limit())
 	for i, s := range l.sources {
 		if tails[i].before.runID != 0 {
@@ -197,6 +201,17 @@ func (l *instanceLog) merge(tails []itemTail, yield func(hosting.LogEntry) bool)
 	for _, s := range l.sources {
 		if s.at.runID != 0 {
 			l.book.set(s.key, s.at.position)
+		}
+	}
+}
+
+// orderOf gives each item of a source the time to sort it by. They keep their
+// order, whatever their times are: cursors go forward only.
+func orderOf(items []logItem) {
+	for i := len(items) - 1; i >= 0; i-- {
+		items[i].order = items[i].entry.Timestamp
+		if i+1 < len(items) && items[i+1].order.Before(items[i].order) {
+			items[i].order = items[i+1].order
 		}
 	}
 }

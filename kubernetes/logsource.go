@@ -35,8 +35,9 @@ type logItem struct {
 	source   *logSource
 	position position
 	entry    hosting.LogEntry
-	hidden   bool // there is no entry
-	last     bool // nothing comes behind it: the source is gone
+	hidden   bool         // there is no entry
+	last     bool         // nothing comes behind it: the source is gone
+	order    hosting.Time // where it is among those of other sources
 }
 
 // logQuery is what all sources of a call have in common.
@@ -65,6 +66,7 @@ type logSource struct {
 	caught bool // the source was known before: what it prints must not be missed
 	begins bool // the next line is the first of a run that was not seen to begin
 	eof    bool // the last answer came to an end
+	over   bool // the run had ended when it was read
 	quiet  int  // how often since then nothing new came when the log was read again
 	batch  []logItem
 	size   int  // bytes in the batch
@@ -87,6 +89,7 @@ type logSource struct {
 	high      atomic.Int64 // and the latest
 	idleSince atomic.Int64 // since when a read blocks, in Unix nanoseconds; 0: it does not
 	volume    atomic.Int64 // bytes that have come since it was looked at the log
+	turn      atomic.Int64 // since when there may be new lines, in Unix nanoseconds
 	slow      atomic.Bool  // looking at the log took long or failed
 	settled   atomic.Bool  // the node had time to open a file for the connection
 	idle      atomic.Bool  // there is nothing to read
@@ -113,7 +116,7 @@ func (s *logSource) line(ctx context.Context, stamp time.Time, message []byte, s
 	switch {
 	case s.at.at == 0:
 		lost := s.files.begin(first, opened, s.settled.Load())
-		if lost || s.begins && s.startMissed(ctx, r, first, opened) {
+		if lost || s.begins && s.startMissed(ctx, r, first) {
 			s.gap(gapRotated, stamp)
 		}
 	case !r.ended && s.passedOver(ctx, first, r):
@@ -127,6 +130,7 @@ func (s *logSource) line(ctx context.Context, stamp time.Time, message []byte, s
 	}
 	s.begins = false
 	s.at.advance(at, sum)
+	s.high.Store(s.at.high)
 	entry := hosting.LogEntry{Timestamp: hosting.NewTime(stamp), Message: string(message), Source: s.key.String()}
 	entry.Level = loglines.Level(entry.Message)
 	if !s.filter.Match(entry) {
@@ -149,6 +153,7 @@ func (s *logSource) known(o *overlap, opened time.Time) {
 	}
 	s.at.resume(o)
 	s.files.read(opened)
+	s.turn.Store(time.Now().UnixNano())
 }
 
 // passedOver tells that the kubelet may have passed over a file before a line.
@@ -163,7 +168,8 @@ func (s *logSource) passedOver(ctx context.Context, line mark, r run) bool {
 	case jump >= jumpSuspect:
 		// Who waited through the silence was not behind.
 		waited := s.waited >= jump-promptness
-		if waited && !other && s.volume.Load() < burst && !s.slow.Load() {
+		// Nor can there have been two new files since it was looked.
+		if !other && (waited && s.volume.Load() < burst && !s.slow.Load() || s.files.recent()) {
 			return false
 		}
 		unsure = s.look(ctx, r, s.at.high) != nil
@@ -197,7 +203,7 @@ func (s *logSource) look(ctx context.Context, r run, high int64) error {
 	if err != nil {
 		return err
 	}
-	s.files.saw(first, high, asked, answered)
+	s.files.saw(first, max(high, s.high.Load()), asked, answered)
 	s.volume.Store(0)
 	if quick {
 		s.settled.Store(true)
@@ -216,16 +222,16 @@ func (s *logSource) idleFor() time.Duration {
 
 // startMissed tells that the node may have begun a new file before a run could
 // be read for the first time. Only a run that prints much gives it a reason.
-func (s *logSource) startMissed(ctx context.Context, r run, first mark, opened time.Time) bool {
+func (s *logSource) startMissed(ctx context.Context, r run, first mark) bool {
 	started := time.Unix(r.started, 0) // or up to a second later
 	if !s.caught || r.started == 0 || !s.since.IsZero() {
 		return false
 	}
-	late, quiet := opened.Sub(started), time.Unix(0, first.at).Sub(started)
+	quiet := time.Unix(0, first.at).Sub(started)
 	switch {
-	case late < time.Second && quiet < time.Second:
+	case quiet < time.Second: // what is lost would be before the first line
 		return false
-	case late >= rotationInterval && quiet >= rotationInterval:
+	case quiet >= rotationInterval && s.opened.Sub(started) >= rotationInterval:
 		return true
 	}
 	if !r.ended {
@@ -301,15 +307,18 @@ func (s *logSource) add(entry hosting.LogEntry) {
 func (s *logSource) flush(ctx context.Context) error {
 	if s.hidden {
 		s.batch = append(s.batch, logItem{source: s, position: s.at.position, hidden: true})
+		s.hidden = false
 	}
 	s.behind.Store(s.at.at)
 	s.high.Store(s.at.high)
 	if len(s.batch) == 0 {
 		return ctx.Err()
 	}
-	items := s.batch
+	if err := s.send(ctx, s.batch); err != nil {
+		return err // it goes with the next
+	}
 	s.batch, s.size, s.hidden = nil, 0, false
-	return s.send(ctx, items)
+	return nil
 }
 
 // splitLine splits a line into its time and its message. What has no time is

@@ -31,6 +31,7 @@ type scenario struct {
 	bursts     bool          // more than a file at once, then silence
 	steady     bool          // many lines, all the time
 	disconnect time.Duration // how often connections break, about; 0: never
+	size       int           // of the lines when there are many
 	slow       time.Duration // how long the reader sometimes takes for a batch
 }
 
@@ -113,7 +114,14 @@ func simulate(t *testing.T, seed uint64, s scenario) (n *simulatedNode, got []in
 	phase := upTo(3 * time.Second)
 	wg.Go(func() {
 		time.Sleep(phase)
-		for sleep(quit, 3*time.Second) == nil {
+		for late := time.Duration(0); ; {
+			// It looks every three seconds, and gets round to it later.
+			next := n.upTo(s.trouble.stuck/2) + n.upTo(1500*time.Millisecond)
+			next = min(next, 1500*time.Millisecond)
+			if sleep(quit, 3*time.Second-late+next) != nil {
+				return
+			}
+			late = next
 			n.rotate()
 		}
 	})
@@ -136,7 +144,7 @@ func simulate(t *testing.T, seed uint64, s scenario) (n *simulatedNode, got []in
 		for born := time.Now(); time.Since(began) < 2*time.Minute && (s.crashes == 0 || time.Since(born) < life); {
 			switch {
 			case s.steady:
-				n.print(1+rng.IntN(10), 200)
+				n.print(1+rng.IntN(10), max(s.size, 200))
 				time.Sleep(upTo(20 * time.Millisecond))
 			// What begins with more than a file and then falls silent could
 			// not be told from what begins late.
@@ -226,6 +234,7 @@ var scenarios = map[string]scenario{
 	"bursts, disconnects":    {bursts: true, disconnect: 5 * time.Second},
 	"steady":                 {steady: true},
 	"steady, disconnects":    {steady: true, disconnect: 5 * time.Second},
+	"much, slow reader":      {steady: true, size: 2000, slow: 1500 * time.Millisecond},
 	"steady, slow reader":    {steady: true, slow: time.Second},
 	"all at once":            {bursts: true, crashes: 20 * time.Second, backOff: 5 * time.Second, disconnect: 5 * time.Second, slow: 3 * time.Second, trouble: trouble{statusLag: 5 * time.Second, stuck: 4 * time.Second}},
 }

@@ -2,9 +2,9 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -129,6 +129,7 @@ func (f *follower) run(ctx context.Context, yield func(hosting.LogEntry) bool) e
 		query := *s.logQuery
 		query.follow, query.send, query.tail = f.follow, f.send, 0
 		s.logQuery, s.caught = &query, true
+		s.begins = s.begins && s.at.runID == 0 // what was empty has lost nothing
 		f.running[s] = true
 		f.wg.Go(func() { f.read(ctx, s) })
 	}
@@ -217,8 +218,17 @@ func (f *follower) read(ctx context.Context, s *logSource) {
 	f.mu.Lock()
 	delete(f.running, s)
 	f.mu.Unlock()
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case f.follow:
 		f.fail(err)
+	default: // one that cannot be read does not hide the others
+		f.mu.Lock()
+		if f.err != nil {
+			err = fmt.Errorf("%w; %w", f.err, err)
+		}
+		f.err = err
+		f.mu.Unlock()
 	}
 }
 
@@ -299,22 +309,35 @@ func (f *follower) awaitEnd(ctx context.Context) {
 		if !quiet && checks%lateChecks != 0 || !f.over(ctx) {
 			continue
 		}
-		if quiet && f.quiet() {
+		if f.refresh(ctx) && quiet && f.quiet() {
 			f.cancel()
 			return
 		}
-		f.refresh(ctx) // the watch may be late
 	}
 }
 
-// refresh asks for the pods that are being read.
-func (f *follower) refresh(ctx context.Context) {
-	f.mu.Lock()
-	states := slices.Collect(maps.Values(f.states))
-	f.mu.Unlock()
-	for _, state := range states {
-		_ = state.refresh(ctx, f.t.region) // it is asked again
+// refresh asks for the pods: the watch may be late. It tells that there is
+// nothing new.
+func (f *follower) refresh(ctx context.Context) bool {
+	var list corev1.PodList
+	if err := pods.list(ctx, f.t.region, f.p.podSelector(f.t), &list); err != nil {
+		return false
 	}
+	f.mu.Lock()
+	known := maps.Clone(f.states)
+	f.mu.Unlock()
+	for i := range list.Items {
+		if pod := &list.Items[i]; known[string(pod.UID)] == nil {
+			f.changed(pod)
+			return false
+		}
+	}
+	for _, state := range known {
+		if state.refresh(ctx, f.t.region) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // quiet tells that all that was printed has been read.
