@@ -13,9 +13,13 @@ import (
 // closes, unless Run keeps it open. A consumer may take its time, and call the
 // provider meanwhile: of each instance the newest state waits for it, and
 // nobody else does. Interruptions are bridged: what has changed meanwhile is
-// told afterwards. A region that cannot be watched for good, because
-// permissions or credentials are missing, ends the watch with an error that
-// names it. An instance that is deleted and created again may be told of as
+// told afterwards. A cluster that does not answer is waited for, however long,
+// without an error: the instances of the other regions are told meanwhile, and
+// [hosting.ChangeSynced] comes when all regions have been told. A region that
+// cannot be watched for good, because permissions, credentials or its namespace
+// are missing or its cluster is too old, ends the whole watch with an error
+// that names it: a watch that left a region out could not say so. Watch the
+// others with a provider of their own. An instance that is deleted and created again may be told of as
 // one change of state. One whose anchor cannot be decoded, which is an error
 // of the other calls, has status unknown and reason Unreadable; its message
 // says what is wrong.

@@ -340,3 +340,37 @@ func TestAServiceThatOutlivesItsPortsIsNowhereAnEndpoint(t *testing.T) {
 		require.ErrorIs(t, err, hosting.NotFound, name)
 	}
 }
+
+// TestAWatchWaitsForAClusterThatIsAwayWhenItBegins and follows the other
+// regions meanwhile.
+func TestAWatchWaitsForAClusterThatIsAwayWhenItBegins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	web := w.mustCreate(t, simple("web", hosting.TypeCronJob))
+	elsewhere := w.cluster.Namespace(t, "away")
+	other := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.Regions = []kubernetes.Region{{Name: "edge", Namespace: elsewhere}}
+	})
+	far, err := other.CreateInstance(t.Context(), simple("far", hosting.TypeCronJob))
+	require.NoError(t, err)
+
+	tap := newTap()
+	tap.awayOf = "/namespaces/" + elsewhere + "/"
+	f := watchAll(t, w.provider(t, w.cluster.Config(), tap.into, func(c *kubernetes.Config) {
+		c.Regions = append(c.Regions, kubernetes.Region{Name: "edge", Namespace: elsewhere})
+	}))
+	f.requireTold(t, web.ID, "there", func(c hosting.InstanceChange) bool { return c.Type == hosting.ChangeState })
+	require.Eventually(t, func() bool { return tap.turnedAway.Load() > 5 }, waitTime, 10*time.Millisecond)
+	require.NoError(t, w.StopInstance(t.Context(), web.ID))
+	f.requireStatus(t, web.ID, hosting.StatusStopped)
+	for _, change := range f.told() {
+		assert.Equal(t, web.ID, change.Instance.ID, "neither synced nor what is away")
+	}
+
+	tap.comeBack()
+	f.requireSynced(t)
+	told := f.told()
+	assert.Equal(t, far.ID, told[len(told)-2].Instance.ID)
+	f.stop(t)
+	assert.NoError(t, f.err)
+}
