@@ -57,7 +57,8 @@ type InstanceWatcher interface {
 	// WatchInstances yields all instances, then ChangeSynced, then what
 	// changes. It is level-triggered: states in between may be left out, the
 	// last one never is. It cannot resume; watch again instead. Errors and the
-	// end are as for StreamLogs.
+	// end are as for StreamLogs; what is wrong with one instance is no error of
+	// the watch, but its StatusUnknown and metadata.
 	WatchInstances(ctx context.Context) iter.Seq2[InstanceChange, error]
 }
 

@@ -109,6 +109,8 @@ func (w *world) patch(t *testing.T, plural, name, patch string) {
 	switch plural {
 	case "configmaps":
 		_, err = w.client.CoreV1().ConfigMaps(w.namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	case "services":
+		_, err = w.client.CoreV1().Services(w.namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	case "deployments":
 		_, err = w.client.AppsV1().Deployments(w.namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	case "jobs":

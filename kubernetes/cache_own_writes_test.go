@@ -58,6 +58,70 @@ func TestOwnWritesAreSeenWhileTheWatchesAreSilent(t *testing.T) {
 	}
 }
 
+// TestOwnChangesAreSeenWhileTheWatchesAreSilent does the same for what changes
+// replicas, resources and labels.
+func TestOwnChangesAreSeenWhileTheWatchesAreSilent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	configs := map[string]hosting.CloudHostingConfig{}
+	for _, instanceType := range w.SupportedInstanceTypes() {
+		config := simple("web-"+instanceType, instanceType)
+		config.Labels = map[string]string{"team": "blue"}
+		w.mustCreate(t, config)
+		configs[instanceType] = config
+	}
+	p, tap := w.cachedProvider(t)
+	requireInSync(t, p, tap)
+	t.Cleanup(tap.hold())
+	for instanceType, config := range configs {
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for watches
+			ctx, id := t.Context(), "default."+instanceType+".web-"+instanceType
+			can, err := hosting.Capabilities(ctx, p, "", instanceType)
+			require.NoError(t, err)
+			seen := func(after string) hosting.CloudInstance {
+				t.Helper()
+				want, err := w.GetInstance(ctx, id)
+				require.NoError(t, err)
+				got, err := p.GetInstance(ctx, id)
+				require.NoError(t, err)
+				list, err := p.ListInstances(ctx)
+				require.NoError(t, err)
+				i := slices.IndexFunc(list, func(listed hosting.CloudInstance) bool { return listed.ID == id })
+				require.GreaterOrEqual(t, i, 0, "it is not listed after %s", after)
+				for _, have := range []hosting.CloudInstance{got, list[i]} {
+					assert.Equal(t, want.Replicas, have.Replicas, after)
+					assert.Equal(t, want.Resources, have.Resources, after)
+					assert.Equal(t, want.Labels, have.Labels, after)
+					assert.Equal(t, want.UpdatedAt, have.UpdatedAt, after)
+				}
+				return got
+			}
+			config.Labels = map[string]string{"team": "red"}
+			_, err = p.ApplyInstance(ctx, config)
+			require.NoError(t, err)
+			assert.Equal(t, "red", seen("apply").Labels["team"])
+			_, err = p.RollbackInstance(ctx, id, 0)
+			require.NoError(t, err)
+			assert.Equal(t, "blue", seen("rollback").Labels["team"])
+			if can.Has(hosting.CanScale) {
+				require.NoError(t, p.ScaleInstance(ctx, id, 3))
+				assert.Equal(t, 3, seen("scale").Replicas)
+			}
+			if can.Has(hosting.CanRestart) {
+				before := seen("nothing").UpdatedAt
+				require.NoError(t, p.RestartInstance(ctx, id))
+				assert.True(t, seen("restart").UpdatedAt.After(before))
+			}
+			if instanceType == hosting.TypeJob { // its resources change only while it is stopped
+				require.NoError(t, p.StopInstance(ctx, id))
+			}
+			require.NoError(t, p.UpdateResources(ctx, id, hosting.ResourceConfig{CPULimit: 3}))
+			assert.EqualValues(t, 3, seen("resources").Resources.CPULimit)
+		})
+	}
+}
+
 // TestAReadWaitsForTheWatchInsteadOfReadingLive holds the watches back for less
 // than a read waits.
 func TestAReadWaitsForTheWatchInsteadOfReadingLive(t *testing.T) {

@@ -30,7 +30,7 @@ type regionMirror struct {
 	// made, unsteady those whose view depends on the time.
 	dirty, unsteady map[instanceKey]bool
 
-	watchers  map[*watcher]bool // those that have been told all views
+	watchers  map[*watcher]bool // those that are told what changes; true once they have been told of all
 	interest  map[*watcher]bool // those to tell when the region gets on
 	populated chan struct{}     // closed when there is an anchor
 	changed   chan struct{}     // closed at the next progress; nil if nobody waits

@@ -19,7 +19,7 @@ import (
 type view struct {
 	id       string
 	instance *hosting.CloudInstance // nil if there is nothing to show yet
-	err      error                  // why the anchor cannot be decoded
+	err      error                  // why the anchor cannot be decoded; only watchers see the instance then
 	madeAt   time.Time
 	// steady tells that it looks the same until one of its objects changes.
 	steady bool
@@ -59,7 +59,7 @@ func (r *regionMirror) look(key instanceKey, now time.Time) {
 	s, err := r.snapshot(key, now)
 	switch {
 	case err != nil:
-		r.set(key, &view{id: r.at.id(key), err: err, madeAt: now, steady: true})
+		r.set(key, &view{id: r.at.id(key), instance: r.unreadable(key, old, err), err: err, madeAt: now, steady: true})
 	case s == nil && old != nil:
 		delete(r.views, key)
 		delete(r.unsteady, key)
@@ -70,6 +70,29 @@ func (r *regionMirror) look(key instanceKey, now time.Time) {
 	default:
 		r.set(key, r.viewOf(s, old, now))
 	}
+}
+
+// reasonUnreadable is why the status of an instance is unknown: its anchor
+// cannot be decoded.
+const reasonUnreadable = "Unreadable"
+
+// unreadable is what watchers are told of an instance whose anchor cannot be
+// decoded: what is known of it, with status unknown. A watch cannot yield an
+// error and go on, and must not leave the last good state standing.
+func (r *regionMirror) unreadable(key instanceKey, old *view, err error) *hosting.CloudInstance {
+	result := hosting.CloudInstance{
+		ID: r.at.id(key), Name: key.name, Provider: r.p.config.Name, ProviderType: ProviderType, Region: r.at.name, InstanceType: key.instanceType,
+		CreatedAt: hosting.NewTime(r.anchors.objects[anchorName(key.name)].GetCreationTimestamp().Time),
+	}
+	result.UpdatedAt = result.CreatedAt
+	if old != nil && old.instance != nil {
+		result = *old.instance
+	}
+	result.Status, result.Endpoint = hosting.StatusUnknown, nil
+	result.Metadata = map[string]string{
+		"namespace": r.at.namespace, hosting.MetadataReason: reasonUnreadable, hosting.MetadataMessage: err.Error(),
+	}
+	return &result
 }
 
 // viewOf makes the view of a snapshot.

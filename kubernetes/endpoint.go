@@ -38,7 +38,9 @@ func (p *Provider) GetServiceEndpoint(ctx context.Context, instanceID string) (h
 
 // endpoint returns where the instance is reached, if that is known.
 func (s *snapshot) endpoint() (hosting.ServiceEndpoint, bool) {
-	if s.service == nil || len(s.service.Spec.Ports) == 0 {
+	// A Service that the configuration has no more is about to be removed, and
+	// may wait for somebody's finalizer.
+	if s.service == nil || len(s.service.Spec.Ports) == 0 || len(s.anchor.record.Desired.Spec.Ports) == 0 {
 		return hosting.ServiceEndpoint{}, false
 	}
 	port := s.service.Spec.Ports[0]

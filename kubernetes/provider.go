@@ -2,8 +2,8 @@
 //
 // Each instance is a ConfigMap, its anchor, that owns a workload (Deployment,
 // StatefulSet, DaemonSet, Job or CronJob) and, where its configuration asks
-// for them, a Secret, Services, an Ingress and a HorizontalPodAutoscaler. The
-// anchor is created first, so its name makes the instance unique, and holds
+// for them, a Secret, Services, an Ingress and a HorizontalPodAutoscaler; a
+// Deployment or StatefulSet also has a PodDisruptionBudget. The anchor is created first, so its name makes the instance unique, and holds
 // what the instance should be, so that any process can finish, repair or
 // delete it. Deleting the anchor deletes everything.
 //

@@ -19,11 +19,14 @@ type tap struct {
 	next     http.RoundTripper
 	requests atomic.Int64 // all but watches
 	watches  atomic.Int64
+	// turnedAway is how many requests found no connection.
+	turnedAway atomic.Int64
 
 	mu      sync.Mutex
 	open    map[*tapped]bool
 	gate    chan struct{} // watches deliver nothing until it is closed
 	away    bool          // no connection is accepted
+	awayOf  string        // none is for paths that contain it, unless it is empty
 	expired int           // so many watches are answered that their version has expired
 }
 
@@ -38,12 +41,14 @@ func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
 	query := r.URL.Query()
 	isWatch := query.Get("watch") != ""
 	t.mu.Lock()
-	away, expired := t.away, isWatch && t.expired > 0 && query.Get("sendInitialEvents") == ""
+	away := t.away || t.awayOf != "" && strings.Contains(r.URL.Path, t.awayOf)
+	expired := isWatch && t.expired > 0 && query.Get("sendInitialEvents") == ""
 	if expired {
 		t.expired--
 	}
 	t.mu.Unlock()
 	if away {
+		t.turnedAway.Add(1)
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 	if expired {
@@ -97,6 +102,13 @@ func (t *tap) cut() (restore func()) {
 		t.away = false
 		t.mu.Unlock()
 	}
+}
+
+// comeBack ends awayOf.
+func (t *tap) comeBack() {
+	t.mu.Lock()
+	t.awayOf = ""
+	t.mu.Unlock()
 }
 
 // expire has the next n watches that go on from a version find it expired.

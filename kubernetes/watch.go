@@ -13,10 +13,16 @@ import (
 // closes, unless Run keeps it open. A consumer may take its time, and call the
 // provider meanwhile: of each instance the newest state waits for it, and
 // nobody else does. Interruptions are bridged: what has changed meanwhile is
-// told afterwards. A region that cannot be watched for good, because
-// permissions or credentials are missing, ends the watch with an error that
-// names it. An instance that is deleted and created again may be told of as
-// one change of state.
+// told afterwards. A cluster that does not answer is waited for, however long,
+// without an error: the instances of the other regions are told meanwhile, and
+// [hosting.ChangeSynced] comes when all regions have been told. A region that
+// cannot be watched for good, because permissions, credentials or its namespace
+// are missing or its cluster is too old, ends the whole watch with an error
+// that names it: a watch that left a region out could not say so. Watch the
+// others with a provider of their own. An instance that is deleted and created again may be told of as
+// one change of state. One whose anchor cannot be decoded, which is an error
+// of the other calls, has status unknown and reason Unreadable; its message
+// says what is wrong.
 func (p *Provider) WatchInstances(ctx context.Context) iter.Seq2[hosting.InstanceChange, error] {
 	return func(yield func(hosting.InstanceChange, error) bool) {
 		if ctx.Err() != nil {
@@ -87,7 +93,9 @@ func (r *regionMirror) leave(w *watcher) {
 }
 
 // join offers the watcher all views, once the region is in sync, and from then
-// on what changes.
+// on what changes. It has joined when every instance could be offered: one
+// whose workload is missing may take missingGrace, and its offer, or any news
+// of it, wakes the watcher.
 func (r *regionMirror) join(w *watcher) (joined bool, refusal error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,20 +103,25 @@ func (r *regionMirror) join(w *watcher) (joined bool, refusal error) {
 	if err := r.refusal(now); err != nil {
 		return false, err
 	}
-	if r.watchers[w] {
+	complete, offered := r.watchers[w]
+	if complete {
 		return true, nil
 	}
 	if !r.inSync() {
 		return false, nil
 	}
 	r.refresh(now, viewValidity)
+	complete = true
 	for _, v := range r.views {
-		if v.instance != nil {
+		switch {
+		case v.instance == nil:
+			complete = false
+		case !offered:
 			w.offer(v.id, v.instance, false)
 		}
 	}
-	r.watchers[w] = true
-	return true, nil
+	r.watchers[w] = complete
+	return complete, nil
 }
 
 // publishInterval is how often states that depend on the time are looked at

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/testcluster"
@@ -298,4 +300,77 @@ func TestWatchersShareOneSetOfWatches(t *testing.T) {
 	again.requireSynced(t)
 	again.stop(t)
 	requireNoGoroutines(t)
+}
+
+// TestAServiceThatOutlivesItsPortsIsNowhereAnEndpoint has the Service of an
+// instance wait for a finalizer.
+func TestAServiceThatOutlivesItsPortsIsNowhereAnEndpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	web := w.mustCreate(t, config)
+	w.patch(t, "services", "web", `{"metadata":{"finalizers":["skillcenter.io/test"]}}`)
+	t.Cleanup(func() {
+		_, err := w.client.CoreV1().Services(w.namespace).Patch(context.Background(), "web",
+			types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		assert.NoError(t, err)
+	})
+	cached, tap := w.cachedProvider(t)
+	requireInSync(t, cached, tap)
+	f := watchAll(t, cached)
+	f.requireSynced(t)
+	config.Container.Ports, config.Network, config.Container.HealthCheck = nil, nil, nil
+	_, err := w.ApplyInstance(t.Context(), config)
+	require.NoError(t, err)
+	service, err := w.client.CoreV1().Services(w.namespace).Get(t.Context(), "web", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.NotNil(t, service.DeletionTimestamp, "it is there and on its way out")
+
+	f.requireTold(t, web.ID, "no endpoint", func(c hosting.InstanceChange) bool { return c.Instance.Endpoint == nil })
+	requireInSync(t, cached, tap)
+	for name, p := range map[string]*kubernetes.Provider{"live": w.Provider, "cached": cached} {
+		list, err := p.ListInstances(t.Context())
+		require.NoError(t, err, name)
+		require.Len(t, list, 1, name)
+		assert.Nil(t, list[0].Endpoint, name)
+		instance, err := p.GetInstance(t.Context(), web.ID)
+		require.NoError(t, err, name)
+		assert.Nil(t, instance.Endpoint, name)
+		_, err = p.GetServiceEndpoint(t.Context(), web.ID)
+		require.ErrorIs(t, err, hosting.NotFound, name)
+	}
+}
+
+// TestAWatchWaitsForAClusterThatIsAwayWhenItBegins and follows the other
+// regions meanwhile.
+func TestAWatchWaitsForAClusterThatIsAwayWhenItBegins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	web := w.mustCreate(t, simple("web", hosting.TypeCronJob))
+	elsewhere := w.cluster.Namespace(t, "away")
+	other := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.Regions = []kubernetes.Region{{Name: "edge", Namespace: elsewhere}}
+	})
+	far, err := other.CreateInstance(t.Context(), simple("far", hosting.TypeCronJob))
+	require.NoError(t, err)
+
+	tap := newTap()
+	tap.awayOf = "/namespaces/" + elsewhere + "/"
+	f := watchAll(t, w.provider(t, w.cluster.Config(), tap.into, func(c *kubernetes.Config) {
+		c.Regions = append(c.Regions, kubernetes.Region{Name: "edge", Namespace: elsewhere})
+	}))
+	f.requireTold(t, web.ID, "there", func(c hosting.InstanceChange) bool { return c.Type == hosting.ChangeState })
+	require.Eventually(t, func() bool { return tap.turnedAway.Load() > 5 }, waitTime, 10*time.Millisecond)
+	require.NoError(t, w.StopInstance(t.Context(), web.ID))
+	f.requireStatus(t, web.ID, hosting.StatusStopped)
+	for _, change := range f.told() {
+		assert.Equal(t, web.ID, change.Instance.ID, "neither synced nor what is away")
+	}
+
+	tap.comeBack()
+	f.requireSynced(t)
+	told := f.told()
+	assert.Equal(t, far.ID, told[len(told)-2].Instance.ID)
+	f.stop(t)
+	assert.NoError(t, f.err)
 }

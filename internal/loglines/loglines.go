@@ -56,31 +56,3 @@ func (f *Filter) Match(entry hosting.LogEntry) bool {
 	}
 	return f.pattern == nil || f.pattern.MatchString(entry.Message)
 }
-
-// Tail keeps the last entries that it was given, at most a fixed number.
-type Tail struct {
-	limit   int
-	next    int // where the next entry goes once the ring is full
-	entries []hosting.LogEntry
-}
-
-// NewTail returns a Tail that keeps limit entries.
-func NewTail(limit int) *Tail { return &Tail{limit: limit} }
-
-// Add appends an entry, and drops the oldest if there are too many.
-func (t *Tail) Add(entry hosting.LogEntry) {
-	if t.limit <= 0 {
-		return
-	}
-	if len(t.entries) < t.limit {
-		t.entries = append(t.entries, entry)
-		return
-	}
-	t.entries[t.next] = entry
-	t.next = (t.next + 1) % t.limit
-}
-
-// Entries returns what was kept, in the order it came.
-func (t *Tail) Entries() []hosting.LogEntry {
-	return slices.Concat(t.entries[t.next:], t.entries[:t.next])
-}

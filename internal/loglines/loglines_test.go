@@ -1,7 +1,6 @@
 package loglines
 
 import (
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,33 +72,4 @@ func TestFilterTellsHowManyLinesToRead(t *testing.T) {
 			assert.Equal(t, test.content, filter.SelectsContent())
 		})
 	}
-}
-
-func TestTailKeepsTheLastEntriesInOrder(t *testing.T) {
-	t.Parallel()
-	for limit := range 6 {
-		for added := range 14 {
-			tail := NewTail(limit)
-			for i := range added {
-				tail.Add(hosting.LogEntry{Message: strconv.Itoa(i)})
-			}
-			var want []string
-			for i := max(0, added-limit); i < added; i++ {
-				want = append(want, strconv.Itoa(i))
-			}
-			var got []string
-			for _, entry := range tail.Entries() {
-				got = append(got, entry.Message)
-			}
-			assert.Equal(t, want, got, "the last %d of %d", limit, added)
-		}
-	}
-}
-
-func TestTailEntriesAreTheCallers(t *testing.T) {
-	t.Parallel()
-	tail := NewTail(2)
-	tail.Add(hosting.LogEntry{Message: "a"})
-	tail.Entries()[0].Message = "changed"
-	assert.Equal(t, "a", tail.Entries()[0].Message)
 }
