@@ -199,7 +199,7 @@ func triesOfNode(err error) int {
 // last line was found there, it has been read to its end.
 func (s *logSource) goOn(r run, found bool) {
 	floor := max(s.floor, s.at.high)
-	if next, other := s.files.next(); other && found && !next.unsure {
+	if found && s.files.adjacent() {
 		s.at, s.fresh = tracker{position: startOf(r)}, false
 	} else {
 		s.gapTo(gapRotated, startOf(r))

@@ -153,6 +153,13 @@ func (f *logFiles) begins() (ok, unsure bool) {
 	return true, unsure
 }
 
+// adjacent tells that the newest file follows the one that is read.
+func (f *logFiles) adjacent() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.ahead) == 1 && !f.ahead[0].unsure
+}
+
 // reach moves to the file that has a line. Skipped tells that there is a file
 // in between which never came, unsure that there may be one.
 func (f *logFiles) reach(line mark) (skipped, unsure bool) {
