@@ -177,11 +177,15 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 	return s.follow || r.ended, nil
 }
 
-// end counts a run as read to its end. When it has no lines, and it took long
-// until it could be read, they may have gone.
+// end counts a run as read to its end. When nothing of it, or of its newest
+// file, has come, it may be that it came and went while nobody could read it.
 func (s *logSource) end(r run) {
-	if s.fresh && s.caught && s.at.at == 0 && r.started != 0 && s.opened.Sub(time.Unix(r.started, 0)) >= rotationInterval {
-		s.gap(gapRotated, s.opened)
+	if s.caught && s.at.at == 0 {
+		_, other := s.files.next()
+		late := r.started != 0 && s.opened.Sub(time.Unix(r.started, 0)) >= 2*rotationInterval
+		if s.fresh && late || !s.fresh && other {
+			s.gap(gapRotated, time.Now())
+		}
 	}
 	s.at.ended, s.hidden = true, true
 }
@@ -300,5 +304,9 @@ func (s *logSource) ahead(ctx context.Context, r run) (bool, error) {
 	case s.before != 0:
 		return at > s.before, nil
 	}
-	return r.started != 0 && at >= time.Unix(r.started+1, 0).UnixNano(), nil
+	const second = int64(time.Second)
+	if r.after != 0 && at >= (r.after+1)*second+second/4 {
+		return true, nil // later than all of the run before
+	}
+	return r.started != 0 && at >= (r.started+1)*second, nil
 }

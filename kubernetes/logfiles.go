@@ -14,15 +14,15 @@ import (
 //
 // What gives it away: the first line of a file can be asked for, a node looks
 // at its logs every three seconds at the most, and so a file that is passed
-// over leaves a jump of about three seconds between two lines.
+// over leaves a jump of that order between two lines.
 
 const (
-	// rotationInterval is the shortest time between two new files of a log:
-	// what a kubelet accepts as containerLogMonitorInterval.
-	rotationInterval = 3 * time.Second
+	// rotationInterval is the shortest time between two new files of a log: half
+	// of what a kubelet accepts as containerLogMonitorInterval, because it may
+	// be late with one file and in time with the next.
+	rotationInterval = 1500 * time.Millisecond
 	// jumpSuspect is how far apart two lines are between which a file may have
-	// been passed over. A kubelet that is late with one file may be in time
-	// with the next, so it is less than the interval.
+	// been passed over.
 	jumpSuspect = 900 * time.Millisecond
 	// promptness is how much of a silence a reader may have missed that was
 	// waiting for the next line all the time.
@@ -102,8 +102,9 @@ func (f *logFiles) begin(line mark, opened time.Time, settled bool) bool {
 
 // saw takes in the first line of the newest file, zero if it is empty: as of
 // asked at the earliest and answered at the latest. High is the time of the
-// latest line that was read.
-func (f *logFiles) saw(first mark, high int64, asked, answered time.Time) {
+// latest line that was read. Idle tells that the kubelet has nothing else to
+// send: then it has gone on in a file that was empty before.
+func (f *logFiles) saw(first mark, high int64, asked, answered time.Time, idle bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	unsure := answered.Sub(f.seen) >= rotationInterval
@@ -117,8 +118,8 @@ func (f *logFiles) saw(first mark, high int64, asked, answered time.Time) {
 		empty := newest.first.at == 0
 		switch {
 		case newest.first == first:
-			newest.settled = empty
-			newest.unsure = newest.unsure || unsure && empty
+			newest.settled = empty && idle
+			newest.unsure = newest.unsure || empty && (unsure || !idle)
 			return
 		case empty && first.at != 0:
 			newest.first = first

@@ -30,7 +30,7 @@ func runsOf(status *corev1.ContainerStatus) []run {
 	}
 	var runs []run
 	if earlier.id != 0 && current.id != 0 {
-		earlier.previous, earlier.until = true, current.started
+		earlier.previous, earlier.until, current.after = true, current.started, earlier.finished
 		runs = append(runs, earlier)
 	}
 	if current.id != 0 {

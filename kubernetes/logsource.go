@@ -203,7 +203,7 @@ func (s *logSource) look(ctx context.Context, r run, high int64) error {
 	if err != nil {
 		return err
 	}
-	s.files.saw(first, max(high, s.high.Load()), asked, answered)
+	s.files.saw(first, max(high, s.high.Load()), asked, answered, s.idleFor() >= silence)
 	s.volume.Store(0)
 	if quick {
 		s.settled.Store(true)
@@ -231,7 +231,7 @@ func (s *logSource) startMissed(ctx context.Context, r run, first mark) bool {
 	switch {
 	case quiet < time.Second: // what is lost would be before the first line
 		return false
-	case quiet >= rotationInterval && s.opened.Sub(started) >= rotationInterval:
+	case quiet >= 2*rotationInterval && s.opened.Sub(started) >= 2*rotationInterval:
 		return true
 	}
 	if !r.ended {

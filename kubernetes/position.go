@@ -107,5 +107,6 @@ type run struct {
 	ended    bool  // it prints no more
 	started  int64 // Unix seconds; 0 if not known
 	finished int64 // as well
+	after    int64 // when the run before finished, likewise
 	until    int64 // when the next run started, likewise
 }
