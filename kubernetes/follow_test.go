@@ -42,7 +42,7 @@ func followFrom(t *testing.T, k *kubeletScript, pod *corev1.Pod) *followedSource
 	t.Helper()
 	f := &followedSource{logSource: k.source(t), k: k, done: make(chan error, 1)}
 	f.state = newPodState(pod)
-	f.send = func(ctx context.Context, items []logItem) error {
+	f.send = func(_ context.Context, items []logItem) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, item := range items {
@@ -54,7 +54,7 @@ func followFrom(t *testing.T, k *kubeletScript, pod *corev1.Pod) *followedSource
 				f.text = append(f.text, strings.TrimPrefix(item.entry.Message, "line "))
 			}
 		}
-		return ctx.Err()
+		return nil
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { f.done <- f.run(ctx) }()

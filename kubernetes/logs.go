@@ -235,6 +235,9 @@ type itemTail struct {
 }
 
 func (t *itemTail) add(ctx context.Context, items []logItem) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	for _, item := range items {
 		if !item.hidden {
 			t.items = append(t.items, item)
@@ -244,7 +247,7 @@ func (t *itemTail) add(ctx context.Context, items []logItem) error {
 		t.before = t.items[extra-1].position
 		t.items = t.items[:copy(t.items, t.items[extra:])]
 	}
-	return ctx.Err()
+	return nil
 }
 
 // joinErrors prints several errors in one line.

@@ -49,8 +49,8 @@ type logQuery struct {
 	follow bool
 	// tail is how many lines of each run are enough; 0 is all.
 	tail int64
-	// send takes what a source has read. It blocks while the reader of the
-	// entries is slow.
+	// send takes what a source has read: all of it, or none with an error. It
+	// blocks while the reader of the entries is slow.
 	send func(ctx context.Context, items []logItem) error
 }
 
