@@ -54,7 +54,7 @@ func BenchmarkCache(b *testing.B) {
 		require.Len(b, list, n)
 		id := list[n/2].ID
 		list = nil
-		b.ReportMetric(float64(heap()-before)/float64(n), "B/instance")
+		reportMemory(b, float64(heap()-before)/float64(n))
 
 		requests := tap.requests.Load()
 		fromMemory := medianTime(b, func(ctx context.Context) error { _, err := p.ListInstances(ctx); return err })
@@ -66,9 +66,22 @@ func BenchmarkCache(b *testing.B) {
 		b.ReportMetric(fromMemory.Seconds()*1000, "list-ms")
 		b.ReportMetric(byRequests.Seconds()*1000, "raw-lists-ms")
 		b.ReportMetric(live.Seconds()*1000, "live-list-ms")
-		b.ReportMetric(byRequests.Seconds()/fromMemory.Seconds(), "x-faster")
+		faster := byRequests.Seconds() / fromMemory.Seconds()
+		b.ReportMetric(faster, "x-faster")
+		if faster < 20 {
+			b.Errorf("a list from memory is %.1f times faster than the requests it replaces, at least 20 is wanted", faster)
+		}
 		b.ReportMetric(float64(getFromMemory.Microseconds()), "get-µs")
 		b.ReportMetric(float64(getLive.Microseconds()), "live-get-µs")
+	}
+}
+
+// reportMemory reports what the cache takes for an instance.
+func reportMemory(b *testing.B, bytes float64) {
+	b.Helper()
+	b.ReportMetric(bytes, "B/instance")
+	if bytes >= 10<<10 {
+		b.Errorf("an instance takes %.0f bytes of memory, less than 10 KiB is wanted", bytes)
 	}
 }
 
@@ -156,7 +169,7 @@ func BenchmarkCacheMemoryWithPods(b *testing.B) {
 		before := heap()
 		p, tap := w.cachedProvider(b)
 		requireInSync(b, p, tap)
-		b.ReportMetric(float64(heap()-before)/float64(n), "B/instance")
+		reportMemory(b, float64(heap()-before)/float64(n))
 	}
 }
 
@@ -267,6 +280,9 @@ func BenchmarkWatch(b *testing.B) {
 		wait.Wait()
 		delays := common(plain, ours)
 		b.ReportMetric(median(delays), "median-ms")
+		if median(delays) >= 100 {
+			b.Errorf("a change is told %.0f ms later than by a plain watch, less than 100 is wanted", median(delays))
+		}
 		b.ReportMetric(delays[len(delays)*99/100], "p99-ms")
 	}
 }
