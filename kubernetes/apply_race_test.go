@@ -66,10 +66,12 @@ func TestAStopHoldsAndNoCountIsLostWhileOthersApplyAndAutoscale(t *testing.T) {
 	instance, err := w.CreateInstance(t.Context(), config)
 	require.NoError(t, err)
 	deployments := w.client.AppsV1().Deployments(w.namespace)
-	const rounds = 30
+	const rounds = 50
+	refused := 0
 	for round := range rounds {
 		config.Labels = map[string]string{"round": strconv.Itoa(round)}
 		count := int32(2 + round%3)
+		counts := []int{int(w.replicas(t, "web"))} // that may be remembered
 		var wait sync.WaitGroup
 		wait.Go(func() {
 			scale, err := deployments.GetScale(t.Context(), "web", metav1.GetOptions{})
@@ -79,7 +81,14 @@ func TestAStopHoldsAndNoCountIsLostWhileOthersApplyAndAutoscale(t *testing.T) {
 			time.Sleep(time.Duration(round%5) * 3 * time.Millisecond)
 			scale.Spec.Replicas = count
 			_, err = deployments.UpdateScale(t.Context(), "web", scale, metav1.UpdateOptions{})
-			assert.True(t, err == nil || apierrors.IsConflict(err), "%v", err)
+			switch {
+			case err == nil:
+				counts = append(counts, int(count))
+			case apierrors.IsConflict(err):
+				refused++
+			default:
+				assert.NoError(t, err)
+			}
 		})
 		wait.Go(func() {
 			_, err := w.ApplyInstance(t.Context(), config)
@@ -93,7 +102,7 @@ func TestAStopHoldsAndNoCountIsLostWhileOthersApplyAndAutoscale(t *testing.T) {
 		assert.Equal(t, strconv.Itoa(round), stopped.Labels["round"])
 		remembered, err := strconv.Atoi(stopped.Metadata[hosting.MetadataStoppedReplicas])
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, remembered, 2, "round %d", round)
+		require.Contains(t, counts, remembered, "round %d", round)
 
 		wait.Go(func() { assert.NoError(t, w.StartInstance(t.Context(), instance.ID)) })
 		wait.Go(func() {
@@ -105,6 +114,8 @@ func TestAStopHoldsAndNoCountIsLostWhileOthersApplyAndAutoscale(t *testing.T) {
 		wait.Wait()
 		require.EqualValues(t, remembered, w.replicas(t, "web"), "round %d: it starts with what it had", round)
 	}
+	t.Logf("%d of %d writes of the autoscaler were refused", refused, rounds)
+	assert.Positive(t, refused, "nothing has met")
 }
 
 func TestAScaleDuringAnApplyIsNotLost(t *testing.T) {
