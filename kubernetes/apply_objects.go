@@ -154,12 +154,13 @@ func lookAgain(r *resource, o object, err error) error {
 // mayWrite checks that a part is this instance's, and that this call has
 // something newer for it.
 func (ap *application) mayWrite(r *resource, live object) error {
+	if ap.anchor.owns(live) && live.GetDeletionTimestamp() != nil {
+		// The anchor is written already: what goes in a moment is worth waiting for.
+		return apierrors.NewConflict(groupResource(r), live.GetName(), errors.New("it is still being removed"))
+	}
 	c := &creation{p: ap.p, t: ap.t, anchor: ap.anchor} // whose secret values it has does not matter
 	if err := c.accept(r, live); err != nil {
 		return err
-	}
-	if live.GetDeletionTimestamp() != nil {
-		return apierrors.NewConflict(groupResource(r), live.GetName(), errors.New("it is being deleted"))
 	}
 	if generationOf(live) > ap.anchor.record.Desired.Generation {
 		return errSuperseded

@@ -282,10 +282,14 @@ func (c *creation) ensure(ctx context.Context, part part) error {
 	return nil
 }
 
-// accept takes a part that exists, if it is this instance's. What somebody else
-// made is never adopted.
+// accept takes a part that exists, if it is this instance's and stays. What
+// somebody else made is never adopted, and what is being deleted can neither be
+// kept nor be made anew.
 func (c *creation) accept(r *resource, found object) error {
 	if c.anchor.owns(found) {
+		if found.GetDeletionTimestamp() != nil {
+			return c.p.conflict(hosting.CreateFailed, c.t.id, "%s is still being removed", describe(r, found))
+		}
 		if secret, ok := found.(*corev1.Secret); ok && c.secretEnv != nil && !c.holdsSecrets(secret) {
 			// Of two calls that differ in it alone, the other made it first.
 			return c.taken("the instance exists with another configuration: it differs in secretEnv")

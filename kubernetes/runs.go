@@ -35,15 +35,17 @@ func (p *Provider) RunNow(ctx context.Context, instanceID string) error {
 	if err != nil {
 		return p.fail(ctx, hosting.StartFailed, t.id, "listing the runs of CronJob "+t.name, err)
 	}
-	// The name is taken by the first of several callers.
-	number := a.record.Desired.RunsNow + 1
+	taken := map[string]bool{}
 	for i := range runs {
 		if observeJob(&runs[i]).finished == "" {
 			return p.conflict(hosting.StartFailed, t.id, "run %s is active", runs[i].Name)
 		}
-		if runs[i].Name == runName(t.name, number) {
-			number++ // its caller died before it could count it
-		}
+		taken[runs[i].Name] = true
+	}
+	// The name is taken by the first of several callers.
+	number := a.record.Desired.RunsNow + 1
+	for taken[runName(t.name, number)] {
+		number++ // its caller died before it could count it
 	}
 	job := runOf(workload.(*batchv1.CronJob), runName(t.name, number))
 	_, err = kinds[hosting.TypeJob].create(ctx, t.region, job)
