@@ -40,8 +40,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writes counts the requests that change something, and calls after with the
-// number of each once the API server has answered it.
+// writes counts the requests that have changed something, and calls after with
+// the number of each once the API server has answered it. What was refused and
+// is tried again counts once: how often that happens depends on the load.
 type writes struct {
 	http.RoundTripper
 	count atomic.Int32
@@ -50,7 +51,7 @@ type writes struct {
 
 func (w *writes) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := w.RoundTripper.RoundTrip(r)
-	if r.Method != http.MethodGet && !r.URL.Query().Has("dryRun") {
+	if r.Method != http.MethodGet && !r.URL.Query().Has("dryRun") && err == nil && response.StatusCode < http.StatusBadRequest {
 		w.after(int(w.count.Add(1)))
 	}
 	return response, err
