@@ -26,7 +26,7 @@ import (
 
 // tellTime is how long after the cluster knows of a failure an instance must
 // tell it.
-const tellTime = 6 * time.Second
+const tellTime = 10 * time.Second
 
 // failing is a way for a start to fail.
 type failing struct {

@@ -135,7 +135,7 @@ func (s *logSource) judge(ctx context.Context, r run, out outcome, tries *readin
 		return true, nil
 	case out.stale:
 		s.eof, s.quiet = false, 0
-		s.goOn(r, out.proven)
+		s.goOn(r, out.proven && !out.torn)
 		return true, nil
 	case out.cut:
 		s.eof, s.quiet = false, 0
@@ -200,7 +200,8 @@ func triesOfNode(err error) int {
 }
 
 // goOn begins with the newest file: the kubelet stays with one before. If the
-// last line was found there, it has been read to its end.
+// last line was found there, and nothing behind it but whole lines, it has been
+// read to its end. Else the rest of a line would come as a line.
 func (s *logSource) goOn(r run, found bool) {
 	floor := max(s.floor, s.at.high)
 	if found && s.files.adjacent() {

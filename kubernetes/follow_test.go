@@ -298,3 +298,17 @@ func TestAKubeletThatWaitsForAnOldFileAfterAnEarlierSilenceIsAskedAgain(t *testi
 	k.print(5, 6)
 	f.await(t, "1 2 5 6") // the old file has been read to its end
 }
+
+func TestALineThatANewFileTearsApartLeavesAGap(t *testing.T) {
+	t.Parallel()
+	k := startedScript(1, 2)
+	f := followScript(t, k)
+	f.await(t, "1 2")
+	k.do(func() {
+		file := &k.runs[0].files[0]
+		*file = append(*file, strings.TrimSuffix((*file)[1], "\n")) // and no end
+	})
+	k.rotate()
+	k.print(5, 6)
+	f.await(t, "1 2 rotated 5 6")
+}

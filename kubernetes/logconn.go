@@ -39,6 +39,7 @@ type outcome struct {
 	foreign bool
 	// stepped: lines that looked as if they had been read before are new.
 	stepped bool
+	torn    bool // it ended in the middle of a line
 	ahead   bool // it was not read: the kubelet has it as that of the run before
 	err     error
 
@@ -266,6 +267,7 @@ func (s *logSource) readLines(ctx context.Context, body io.Reader, o *overlap, r
 			}
 		}
 		if err != nil && (!final || !errors.Is(err, io.EOF)) {
+			out.torn = len(line) > 0
 			line = nil
 		}
 		if stamp, message, ok := splitLine(line); ok {
