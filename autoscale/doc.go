@@ -1,0 +1,3 @@
+// Package autoscale changes the replicas of instances by measured load, as
+// policies say.
+package autoscale
