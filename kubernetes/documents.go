@@ -106,7 +106,7 @@ func (d documents) listRegion(ctx context.Context, at *region, kind string) ([]d
 	for i := range found.Items {
 		document, err := d.decode(at, &found.Items[i])
 		if err != nil {
-			failures = multierror.Append(failures, hosting.Errorf(d.p.config.Name, hosting.ListFailed, hosting.Internal, "%w", err))
+			failures = multierror.Append(failures, &clusterError{hosting.Internal, err.Error(), err})
 			continue
 		}
 		list = append(list, document)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 	bolt "go.etcd.io/bbolt"
@@ -62,7 +63,7 @@ func (s *Store) List(ctx context.Context, kind string) ([]store.Document, error)
 	}
 	list := []store.Document{}
 	err := s.view(ctx, func(documents *bolt.Bucket) error {
-		var failures *multierror.Error
+		failures := &multierror.Error{ErrorFormat: joinErrors}
 		for key, value := range withPrefix(documents, kind+"/") {
 			document, err := decode(key, value)
 			if err != nil {
@@ -126,6 +127,15 @@ func (s *Store) Delete(ctx context.Context, key, want string) error {
 		return documents.Delete([]byte(key))
 	})
 	return failure(hosting.DeleteFailed, key, err)
+}
+
+// joinErrors prints several errors in one line.
+func joinErrors(errs []error) string {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
 }
 
 // view calls do with the documents as they are now.
