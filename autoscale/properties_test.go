@@ -128,7 +128,9 @@ func TestUpBeatsDown(t *testing.T) {
 func TestUnknownMetricsChangeNothing(t *testing.T) {
 	forHistories(t, func(t *testing.T, h history) {
 		for _, m := range h.moments {
-			nothing := func(n int) []autoscale.Reading { return slices.Repeat([]autoscale.Reading{{Unknown: "nobody knows"}}, n) }
+			nothing := func(n int) []autoscale.Reading {
+				return slices.Repeat([]autoscale.Reading{{Unknown: "nobody knows"}}, n)
+			}
 			m.seen.Up, m.seen.Down = nothing(len(m.seen.Up)), nothing(len(m.seen.Down))
 			d := autoscale.Decide(m.policy, m.before, m.seen, m.at)
 			if m.inside(d.From) {
