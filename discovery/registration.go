@@ -23,21 +23,35 @@ func ID(region, serviceName string) string {
 
 // Canonical returns what a caller says of a service, in the form in which
 // registrations are kept and compared: without what the platform finds out,
-// with the default protocol and strategy, and with aliases sorted. It shares no
-// memory with the argument.
-func Canonical(service hosting.ServiceRegistration) hosting.ServiceRegistration {
+// with the default protocol and strategy, and with aliases sorted. A host and an
+// endpoint that [Complete] would fill in are left out, so that what a provider
+// returned is the same registration as what it was given. It shares no memory
+// with the argument.
+func Canonical(service hosting.ServiceRegistration, host string) hosting.ServiceRegistration {
 	balancer := hosting.LoadBalancerConfig{}
 	if service.LoadBalancer != nil {
 		balancer = *service.LoadBalancer
 	}
 	balancer.Strategy = cmp.Or(balancer.Strategy, hosting.StrategyRoundRobin)
-	return hosting.ServiceRegistration{
+	result := hosting.ServiceRegistration{
 		ServiceName: service.ServiceName, Endpoint: service.Endpoint,
 		Protocol: cmp.Or(service.Protocol, hosting.ProtocolHTTP),
 		Host:     service.Host, Port: service.Port,
 		Aliases:      slices.Sorted(slices.Values(service.Aliases)),
 		LoadBalancer: &balancer,
 	}
+	if result.Host == host {
+		result.Host = ""
+	}
+	if result.Endpoint == endpointOf(result, host) {
+		result.Endpoint = ""
+	}
+	return result
+}
+
+// endpointOf is the endpoint of a service that was given none.
+func endpointOf(service hosting.ServiceRegistration, host string) string {
+	return service.Protocol + "://" + net.JoinHostPort(cmp.Or(service.Host, host), strconv.Itoa(service.Port))
 }
 
 // Check tells what is wrong with a service to be registered for an instance that
@@ -80,6 +94,12 @@ func Differences(a, b hosting.ServiceRegistration) []string {
 	return fields
 }
 
+// CheckName tells what is wrong with a name to be looked for, as
+// [hosting.FieldErrors].
+func CheckName(serviceName string) error {
+	return hosting.ServiceRegistration{ServiceName: serviceName, Port: 1}.Validate()
+}
+
 // Answers tells whether a service has this name or alias.
 func Answers(service hosting.ServiceRegistration, name string) bool {
 	return service.ServiceName == name || slices.Contains(service.Aliases, name)
@@ -90,10 +110,8 @@ func Answers(service hosting.ServiceRegistration, name string) bool {
 // replicas, in any order and repeated at will, and terminating tells that it is
 // being removed.
 func Complete(service hosting.ServiceRegistration, host string, addresses []hosting.ServiceAddress, terminating bool) hosting.ServiceRegistration {
+	service.Endpoint = cmp.Or(service.Endpoint, endpointOf(service, host))
 	service.Host = cmp.Or(service.Host, host)
-	if service.Endpoint == "" {
-		service.Endpoint = service.Protocol + "://" + net.JoinHostPort(service.Host, strconv.Itoa(service.Port))
-	}
 	service.Addresses = merge(addresses)
 	service.Status = hosting.ServiceStatusPending
 	switch {
