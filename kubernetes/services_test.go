@@ -144,7 +144,7 @@ func TestAServiceNeverTakesWhatIsNotItsOwn(t *testing.T) {
 	foreign := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "theirs"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
 	_, err := w.client.CoreV1().Services(w.namespace).Create(t.Context(), foreign, metav1.CreateOptions{})
 	require.NoError(t, err)
-	before := w.objects(t)
+	before := w.shape(t)
 	for name, says := range map[string]string{
 		"theirs": "Service theirs exists and is not a service that was registered",
 		"db":     "Service db exists and is not a service that was registered",
@@ -159,7 +159,7 @@ func TestAServiceNeverTakesWhatIsNotItsOwn(t *testing.T) {
 		assert.ErrorIs(t, err, hosting.NotFound, name)
 		assert.Equal(t, hosting.ServiceNotFound, hosting.CodeOf(w.UnregisterService(t.Context(), "default.service."+name)), name)
 	}
-	assert.Equal(t, before, w.objects(t))
+	assert.Equal(t, before, w.shape(t))
 	list, err := w.ListServices(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, list)
@@ -170,11 +170,11 @@ func TestAnInstanceWithPortsCannotHaveTheNameOfAService(t *testing.T) {
 	w := newWorld(t)
 	id := w.create(t, withPorts("web"))
 	w.register(t, id, orders())
-	before := w.objects(t)
+	before := w.shape(t)
 	_, err := w.CreateInstance(t.Context(), withPorts("orders"))
 	require.ErrorIs(t, err, hosting.AlreadyExists)
 	assert.ErrorContains(t, err, "Service orders exists and does not belong to this instance")
-	w.requireSameObjects(t, before)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.Equal(c, before, w.shape(t)) }, waitTime, 100*time.Millisecond)
 
 	// Without ports it can, and then it does not get any.
 	config := withPorts("orders")
@@ -195,7 +195,7 @@ func TestBadServicesAreRefusedWithTheFieldAndNothingIsMade(t *testing.T) {
 	config := withPorts("quiet")
 	config.Container.Ports = nil
 	quiet := w.create(t, config)
-	before := w.objects(t)
+	before := w.shape(t)
 	for name, test := range map[string]struct {
 		id      string
 		service hosting.ServiceRegistration
@@ -225,7 +225,7 @@ func TestBadServicesAreRefusedWithTheFieldAndNothingIsMade(t *testing.T) {
 	assert.ErrorIs(t, err, hosting.InvalidArgument)
 	_, err = w.GetServicesByInstance(t.Context(), "default.deployment.nobody")
 	assert.Equal(t, hosting.InstanceNotFound, hosting.CodeOf(err))
-	assert.Equal(t, before, w.objects(t))
+	assert.Equal(t, before, w.shape(t))
 }
 
 func TestUnregisteringRemovesTheRegistrationAlone(t *testing.T) {
@@ -247,12 +247,12 @@ func TestDeletingAnInstanceRemovesItsServices(t *testing.T) {
 	w := newWorld(t)
 	other := w.create(t, withPorts("other"))
 	w.register(t, other, hosting.ServiceRegistration{ServiceName: "bills", Port: 8080})
-	before := w.objects(t)
+	before := w.shape(t)
 	id := w.create(t, withPorts("web"))
 	w.register(t, id, orders())
 	w.register(t, id, hosting.ServiceRegistration{ServiceName: "returns", Port: 9090})
 	w.delete(t, id)
-	w.requireSameObjects(t, before)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.Equal(c, before, w.shape(t)) }, waitTime, 100*time.Millisecond)
 	list, err := w.ListServices(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []string{"default.service.bills"}, ids(list))
