@@ -163,17 +163,17 @@ func (b *Balancer) candidates(except []string) []*Target {
 }
 
 func (b *Balancer) choose(from []*Target) *Target {
+	turn := b.next % len(from)
 	b.next++
 	switch b.strategy() {
 	case hosting.StrategyRandom:
 		return from[rand.IntN(len(from))]
 	case hosting.StrategyLeastConnections:
 		// Of those with equally few, another one each time.
-		turn := b.next % len(from)
 		from = slices.Concat(from[turn:], from[:turn])
 		return slices.MinFunc(from, func(x, y *Target) int { return cmp.Compare(b.open[x.HostPort()], b.open[y.HostPort()]) })
 	}
-	return from[b.next%len(from)]
+	return from[turn]
 }
 
 func (b *Balancer) strategy() string {

@@ -50,10 +50,11 @@ func TestDifferencesNameTheFields(t *testing.T) {
 func TestAddressesAreSortedAndEachIsThereOnce(t *testing.T) {
 	t.Parallel()
 	type address = hosting.ServiceAddress
+	at := func(host string, port int, ready bool) address { return address{Host: host, Port: port, Ready: ready} }
 	got := discovery.Complete(hosting.ServiceRegistration{Protocol: "http", Port: 80}, "h", []address{
-		{"web-2", 80, false}, {"10.0.0.10", 80, true}, {"10.0.0.9", 80, false}, {"10.0.0.9", 81, false}, {"10.0.0.9", 80, true}, {"10.0.0.9", 80, false}, {"web-1", 80, true}, {"fd00::1", 80, true},
+		at("web-2", 80, false), at("10.0.0.10", 80, true), at("10.0.0.9", 80, false), at("10.0.0.9", 81, false), at("10.0.0.9", 80, true), at("10.0.0.9", 80, false), at("web-1", 80, true), at("fd00::1", 80, true),
 	}, false)
-	assert.Equal(t, []address{{"10.0.0.9", 80, true}, {"10.0.0.9", 81, false}, {"10.0.0.10", 80, true}, {"fd00::1", 80, true}, {"web-1", 80, true}, {"web-2", 80, false}}, got.Addresses)
+	assert.Equal(t, []address{at("10.0.0.9", 80, true), at("10.0.0.9", 81, false), at("10.0.0.10", 80, true), at("fd00::1", 80, true), at("web-1", 80, true), at("web-2", 80, false)}, got.Addresses)
 }
 
 func TestTheStatusFollowsTheAddresses(t *testing.T) {
