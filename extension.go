@@ -45,7 +45,9 @@ type AutoScaler interface {
 // exist gives code [ServiceNotFound].
 type ServiceDiscovery interface {
 	// RegisterService registers a service of an instance and returns it with
-	// its id.
+	// its id. The same service again is returned as it is; another of its name
+	// in the region is AlreadyExists, as is the name of an instance that has
+	// ports.
 	RegisterService(ctx context.Context, instanceID string, service ServiceRegistration) (ServiceRegistration, error)
 	// UnregisterService removes a registration; the instance stays.
 	UnregisterService(ctx context.Context, serviceID string) error
@@ -142,19 +144,35 @@ const (
 	ProtocolTCP   = "tcp"
 )
 
+// The statuses of a ServiceRegistration.
+const (
+	ServiceStatusReady       = "ready"       // at least one address is ready
+	ServiceStatusPending     = "pending"     // no address is ready now
+	ServiceStatusTerminating = "terminating" // it is being removed, or its instance is being deleted
+)
+
 // ServiceRegistration is a service that can be found by name.
 type ServiceRegistration struct {
+	// ServiceID is <region>.service.<serviceName>. The platform sets it, as
+	// well as Status and Addresses: what a caller says of them is ignored.
 	ServiceID   string `json:"serviceId"`
 	InstanceID  string `json:"instanceId"`
 	ServiceName string `json:"serviceName"`
-	// Endpoint is a URL that reaches the service from inside the platform.
+	// Endpoint is a URL that reaches the service from inside the platform; one
+	// made from Protocol, Host and Port if empty.
 	Endpoint string `json:"endpoint"`
 	// Protocol is one of ProtocolHTTP and so on; ProtocolHTTP if empty.
-	Protocol string   `json:"protocol"`
-	Host     string   `json:"host"`
-	Port     int      `json:"port"`
-	Status   string   `json:"status"`
-	Aliases  []string `json:"aliases,omitempty"`
+	Protocol string `json:"protocol"`
+	// Host is a DNS name or an IP address; the name that the platform gives to
+	// the service if empty.
+	Host string `json:"host"`
+	// Port is one of the instance's.
+	Port int `json:"port"`
+	// Status is ServiceStatusReady and so on.
+	Status string `json:"status"`
+	// Aliases are more names that DiscoverService finds the service by. Several
+	// services may have the same.
+	Aliases []string `json:"aliases,omitempty"`
 
 	LoadBalancer *LoadBalancerConfig `json:"loadBalancer,omitempty"`
 	// Addresses are the replicas behind the service.

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 )
 
 // Validate tells all that is wrong with a volume to be created, as
@@ -77,10 +80,11 @@ func (service ServiceRegistration) Validate() error {
 	c := newChecker()
 	c.at("serviceName").add(checkName(service.ServiceName))
 	c.at("protocol").oneOf(cmp.Or(service.Protocol, ProtocolHTTP), ProtocolHTTP, ProtocolHTTPS, ProtocolGRPC, ProtocolTCP)
-	c.at("endpoint").text(service.Endpoint)
-	c.at("host").text(service.Host)
+	c.at("endpoint").require(service.Endpoint == "" || isEndpoint(service.Endpoint), service.Endpoint, "an absolute URL with a host, such as http://orders.example.com:8080, at most 2048 characters")
+	c.at("host").require(service.Host == "" || isHost(service.Host), service.Host, "a DNS name or an IP address, without a port")
 	c.at("status").text(service.Status)
 	validatePort(c.at("port"), service.Port)
+	c.at("aliases").require(len(service.Aliases) <= maxAliases, len(service.Aliases), fmt.Sprintf("at most %d", maxAliases))
 	seen := map[string]bool{service.ServiceName: true}
 	for i, alias := range service.Aliases {
 		c.at("aliases[%d]", i).add(checkName(alias))
@@ -92,7 +96,21 @@ func (service ServiceRegistration) Validate() error {
 		c.at("loadBalancer.healthCheckInterval").require(balancer.HealthCheckInterval >= 0, balancer.HealthCheckInterval, "0 or more")
 		c.at("loadBalancer.healthCheckTimeout").require(balancer.HealthCheckTimeout >= 0, balancer.HealthCheckTimeout, "0 or more")
 		path := cmp.Or(balancer.HealthCheckPath, "/")
-		c.at("loadBalancer.healthCheckPath").require(isPath(path), path, pathAllowed)
+		c.at("loadBalancer.healthCheckPath").require(isPath(path) && len(path) <= 2048, path, pathAllowed)
 	}
 	return c.done()
+}
+
+// maxAliases keeps a registration small enough for an object of any platform.
+const maxAliases = 100
+
+// isEndpoint tells whether s is a URL that says where to connect.
+func isEndpoint(s string) bool {
+	parsed, err := url.Parse(s)
+	return err == nil && len(s) <= 2048 && isLine(s) && parsed.Scheme != "" && parsed.Hostname() != ""
+}
+
+func isHost(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil || isSubdomain(strings.ToLower(s))
 }

@@ -74,6 +74,9 @@ func (p *Provider) changeTo(in *instance, r request) (modification, []*hosting.E
 	secrets := configs.SecretChanges(in.request.secrets, r.secrets)
 	m.fields = append(configs.Changes(withResources(in.config, in.resources), withResources(r.config, m.resources)), secrets...)
 	refusals := in.jobRefusals(m.fields)
+	if err := p.nameIsFree(r); err != nil {
+		refusals = append(refusals, err)
+	}
 	m.replaces = slices.ContainsFunc(m.fields, func(f configs.Change) bool { return isOf(f.Field, "container", "env", "secretEnv", "resources") })
 
 	var bad []*hosting.Error

@@ -139,6 +139,9 @@ func (p *Provider) create(r request, workload Workload, now time.Time) (*instanc
 		}
 		return existing, nil
 	}
+	if err := p.nameIsFree(r); err != nil {
+		return nil, err
+	}
 	if _, err := p.volumesOf(r); err != nil {
 		return nil, err
 	}

@@ -60,8 +60,8 @@ type CallFault struct {
 	// Method is the Go name of the method, such as "ScaleInstance"; any if
 	// empty.
 	Method string
-	// Instance is the name of the instance or volume that the call is about;
-	// any if empty.
+	// Instance is the name of the instance, volume or service that the call is
+	// about; any if empty.
 	Instance string
 	// Calls is how many calls it is for; all until ClearFaults if zero.
 	Calls int

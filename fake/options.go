@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/discovery"
 )
 
 // Option changes what New makes.
@@ -16,8 +17,9 @@ type Option func(*Provider)
 // regions default, us-west-1, us-east-1, eu-west-1 and asia-east-1, the five
 // instance types of the protocol, and three nodes.
 //
-// Names that cannot stand in an id, the type "volume", which the ids of volumes
-// have, and less than one node are mistakes of the program: New panics.
+// Names that cannot stand in an id, the types "volume" and "service", which the
+// ids of volumes and services have, and less than one node are mistakes of the
+// program: New panics.
 func New(opts ...Option) *Provider {
 	p := &Provider{
 		name:    "fake",
@@ -31,14 +33,17 @@ func New(opts ...Option) *Provider {
 		workloads: func(hosting.CloudHostingConfig) Workload { return Workload{} },
 		instances: map[place]*instance{},
 		volumes:   map[string]*hosting.Volume{},
+		services:  map[place]*registration{},
 		changed:   make(chan struct{}),
 	}
 	for _, opt := range opts {
 		opt(p)
 	}
 	p.mustFitIDs()
-	if slices.Contains(p.types, volumeType) {
-		panic(fmt.Sprintf("fake.New: type %q is what the ids of volumes have; instances need another one", volumeType))
+	for _, taken := range []string{volumeType, discovery.IDType} {
+		if slices.Contains(p.types, taken) {
+			panic(fmt.Sprintf("fake.New: type %q is what the ids of %ss have; instances need another one", taken, taken))
+		}
 	}
 	return p
 }
@@ -71,7 +76,7 @@ func WithRegions(regions ...string) Option {
 }
 
 // WithInstanceTypes replaces the instance types, which are lower-case letters
-// and digits, and not "volume"; none at all keeps what is there. A type that the
+// and digits, and not "volume" or "service"; none at all keeps what is there. A type that the
 // protocol does not know behaves like a deployment.
 func WithInstanceTypes(types ...string) Option {
 	return func(p *Provider) {

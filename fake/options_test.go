@@ -17,6 +17,7 @@ func TestOptionsThatMakeNoSensePanic(t *testing.T) {
 		`region "a.b"`:   {fake.WithRegions("default", "a.b")},
 		`region ""`:      {fake.WithRegions("")},
 		`type "my-type"`: {fake.WithInstanceTypes("deployment", "my-type")},
+		`type "service"`: {fake.WithInstanceTypes("deployment", "service")},
 		`type "volume"`:  {fake.WithInstanceTypes("deployment", "volume")},
 		"WithNodes(-1)":  {fake.WithNodes(-1)},
 		"WithNodes(0)":   {fake.WithNodes(0)},

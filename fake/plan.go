@@ -35,6 +35,10 @@ func (p *Provider) PlanInstance(ctx context.Context, config hosting.CloudHosting
 func (p *Provider) planCreate(r request) hosting.InstancePlan {
 	replicas := p.initialReplicas(r.config)
 	plan := hosting.InstancePlan{Changes: []string{fmt.Sprintf("instance %s is created with %d replicas of %s", r.id(), replicas, r.config.Container.Image)}}
+	if err := p.nameIsFree(r); err != nil {
+		plan.Objections = []string{err.Message}
+		return plan
+	}
 	volumes, err := p.volumesOf(r)
 	if err != nil {
 		plan.Objections = []string{err.Message}

@@ -58,6 +58,7 @@ type Provider struct {
 	graves    []grave // of deleted instances, the newest last
 	forgotten period  // in which those lived that are no longer among them
 	volumes   map[string]*hosting.Volume
+	services  map[place]*registration // by region and service name
 	faults    faults
 	changed   chan struct{} // closed when somebody changes any instance
 }
@@ -76,6 +77,7 @@ var (
 	_ hosting.JobRunner            = (*Provider)(nil)
 	_ hosting.CapabilityReporter   = (*Provider)(nil)
 	_ hosting.VolumeManager        = (*Provider)(nil)
+	_ hosting.ServiceDiscovery     = (*Provider)(nil)
 	_ io.Closer                    = (*Provider)(nil)
 )
 

@@ -160,8 +160,8 @@ func (in *instance) startRun(t time.Time) {
 	in.event(t, hosting.EventNormal, "RunStarted", fmt.Sprintf("run %d of the cronjob starts", in.runs))
 }
 
-// bury removes an instance that has been deleted. Its volumes are free again;
-// what it cost is remembered.
+// bury removes an instance that has been deleted, with its services. Its volumes
+// are free again; what it cost is remembered.
 func (p *Provider) bury(in *instance, t time.Time) {
 	for _, r := range in.replicas {
 		in.endRun(r, t)
@@ -169,6 +169,7 @@ func (p *Provider) bury(in *instance, t time.Time) {
 	in.replicas, in.gone, in.wake = nil, true, time.Time{}
 	in.meter(t)
 	p.freeMounts(in.key)
+	p.forgetServices(in)
 	delete(p.instances, place{in.id.Region, in.id.Name})
 	p.remember(in)
 }

@@ -44,7 +44,7 @@ func (s *snapshot) endpoint() (hosting.ServiceEndpoint, bool) {
 		return hosting.ServiceEndpoint{}, false
 	}
 	port := s.service.Spec.Ports[0]
-	internal := s.service.Name + "." + s.service.Namespace + ".svc"
+	internal := serviceHost(s.service.Namespace, s.service.Name)
 	result := hosting.ServiceEndpoint{
 		InstanceID: s.id,
 		Metadata:   map[string]string{"service": s.service.Name, "namespace": s.service.Namespace, "internalHost": internal},

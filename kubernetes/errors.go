@@ -60,11 +60,14 @@ func reasonOf(ctx context.Context, err error) hosting.Reason {
 	}
 	var known *hosting.Error
 	var unusable *clusterError
+	var unreadable *unreadableError
 	switch {
 	case errors.As(err, &known):
 		return known.Reason
 	case errors.As(err, &unusable):
 		return unusable.reason
+	case errors.As(err, &unreadable):
+		return hosting.Internal
 	case errors.Is(err, context.Canceled):
 		return hosting.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
@@ -144,6 +147,9 @@ func isDefiniteRefusal(err error) bool {
 
 // fmtError says what was being done when err happened.
 func fmtError(what string, err error) error { return fmt.Errorf("%s: %w", what, err) }
+
+// unreadableError says that an object holds what this provider did not write.
+type unreadableError struct{ error }
 
 // isFailedTest recognises a JSON patch that could not be applied: one of its
 // tests did not hold, or what it is about is no longer there. The API server

@@ -13,6 +13,9 @@ const (
 	labelName      = "skillcenter.io/name"
 	labelType      = "skillcenter.io/type"
 	labelOwner     = "skillcenter.io/owner"
+	// labelService stands on a Service that RegisterService has made, and is
+	// its name.
+	labelService = "skillcenter.io/service"
 
 	annotationCreatedAt = "skillcenter.io/created-at"
 	annotationSkillID   = "skillcenter.io/skill-id"
@@ -20,6 +23,9 @@ const (
 
 	// annotationID is the instance id: too long for a label's value.
 	annotationID = "skillcenter.io/id"
+	// annotationRegistration is what the caller of RegisterService said, as
+	// JSON in canonical form.
+	annotationRegistration = "skillcenter.io/service-registration"
 	// annotationStoppedReplicas stands on a stopped Deployment or StatefulSet
 	// and says how many replicas to start with.
 	annotationStoppedReplicas = "skillcenter.io/stopped-replicas"

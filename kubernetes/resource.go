@@ -5,6 +5,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,9 @@ var (
 	ingresses  = &resource{"Ingress", "ingresses",
 		func(c clientset.Interface) rest.Interface { return c.NetworkingV1().RESTClient() },
 		func() object { return &networkingv1.Ingress{} }}
+	endpointSlices = &resource{"EndpointSlice", "endpointslices",
+		func(c clientset.Interface) rest.Interface { return c.DiscoveryV1().RESTClient() },
+		func() object { return &discoveryv1.EndpointSlice{} }}
 	autoscalers = &resource{"HorizontalPodAutoscaler", "horizontalpodautoscalers",
 		func(c clientset.Interface) rest.Interface { return c.AutoscalingV2().RESTClient() },
 		func() object { return &autoscalingv2.HorizontalPodAutoscaler{} }}

@@ -1,0 +1,8 @@
+package discovery
+
+// Kept is how many services a Transport remembers.
+func (t *Transport) Kept() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.callers)
+}
