@@ -119,8 +119,8 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 				Allowed: "1 or more for a job, which would be complete without any: stop it instead"}})
 		case hasTarget(in.config.Scaling) && !in.stopped:
 			return fail(hosting.Conflict, "instance %s is scaled by its autoscaler, %s", in.key, in.autoscalerName())
-		case in.exclusive && replicas > 1:
-			return fail(hosting.Conflict, "instance %s has a volume that only one replica can use", in.key)
+		case in.exclusive != "" && replicas > 1:
+			return fail(hosting.Conflict, "instance %s has volume %s, which only one replica can use", in.key, in.exclusive)
 		case replicas == in.desired:
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/volume"
 )
 
 // Option changes what New makes.
@@ -36,8 +37,8 @@ func New(opts ...Option) *Provider {
 		opt(p)
 	}
 	p.mustFitIDs()
-	if slices.Contains(p.types, volumeType) {
-		panic(fmt.Sprintf("fake.New: type %q is what the ids of volumes have; instances need another one", volumeType))
+	if slices.Contains(p.types, volume.Type) {
+		panic(fmt.Sprintf("fake.New: type %q is what the ids of volumes have; instances need another one", volume.Type))
 	}
 	return p
 }
