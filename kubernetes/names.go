@@ -40,6 +40,13 @@ const (
 	// changed by an apply does not have it.
 	annotationGeneration = "skillcenter.io/generation"
 
+	// annotationVolume on a claim says which volume was asked for, and
+	// annotationMounts who has it, see reservations.go. annotationUnreserved on an
+	// anchor changes when a reservation of its instance is dropped.
+	annotationVolume     = "skillcenter.io/volume"
+	annotationMounts     = "skillcenter.io/mounts"
+	annotationUnreserved = "skillcenter.io/unreserved"
+
 	managedBy = "skillcenter"
 	// Who writes a field: fieldManager what the configuration says,
 	// operationsManager what calls like StopInstance and ScaleInstance do.
