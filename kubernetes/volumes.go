@@ -161,7 +161,7 @@ func (p *Provider) viewVolume(ctx context.Context, at *region, c *claim) (hostin
 		return hosting.Volume{}, p.failVolume(ctx, at, "reading volume "+c.volume.VolumeID, err)
 	}
 	var warnings []corev1.Event
-	if now := time.Now(); c.isPending() && now.Sub(c.CreationTimestamp.Time) > provisioningGrace {
+	if c.isPending() {
 		if warnings, err = p.warnings(ctx, at, c.Name); err != nil && !apierrors.IsForbidden(err) {
 			return hosting.Volume{}, p.failVolume(ctx, at, "listing events", err)
 		}

@@ -72,14 +72,15 @@ func Deletable(v hosting.Volume) error {
 }
 
 // Mounted returns a volume with its mounts. The protocol's single fields are
-// those of the first, and the status of an available volume follows.
+// those of the first. It is in use then, also while it is still being made,
+// unless it has failed or is being deleted.
 func Mounted(v hosting.Volume, mounts []hosting.Mount) hosting.Volume {
 	v.Mounts = mounts
 	v.InstanceID, v.MountPath, v.ReadOnly = "", "", false
 	if len(mounts) == 0 {
 		return v
 	}
-	if v.Status == hosting.VolumeStatusAvailable {
+	if v.Status == hosting.VolumeStatusAvailable || v.Status == hosting.VolumeStatusCreating {
 		v.Status = hosting.VolumeStatusInUse
 	}
 	v.InstanceID, v.MountPath, v.ReadOnly = mounts[0].InstanceID, mounts[0].MountPath, mounts[0].ReadOnly
