@@ -10,6 +10,7 @@ import (
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/configs"
 	"skillcenter.io/hosting/internal/cron"
+	"skillcenter.io/hosting/volume"
 )
 
 // ApplyInstance creates an instance, or changes it to a configuration. It
@@ -53,8 +54,8 @@ type modification struct {
 	request   request
 	resources hosting.ResourceConfig
 	replicas  int
-	before    []attachment // the mounts that there are
-	mounts    []attachment // those that there will be
+	before    []hosting.VolumeMount // the mounts that there are
+	mounts    []hosting.VolumeMount // those that there will be
 	fields    []configs.Change
 	// replaces tells that replicas are made from something else, remounts
 	// that it is about volumes, and detaches that one goes away.
@@ -79,14 +80,11 @@ func (p *Provider) changeTo(in *instance, r request) (modification, []*hosting.E
 	}
 	m.replaces = slices.ContainsFunc(m.fields, func(f configs.Change) bool { return isOf(f.Field, "container", "env", "secretEnv", "resources") })
 
-	var bad []*hosting.Error
-	m.before = p.attachments(in.key)
-	m.mounts, bad = p.mountsFor(in, m)
-	refusals = append(refusals, bad...)
-	m.detaches = slices.ContainsFunc(m.before, func(a attachment) bool {
-		return !slices.ContainsFunc(m.mounts, func(b attachment) bool { return a.volume == b.volume })
-	})
-	m.remounts = len(m.before) != len(m.mounts) || slices.ContainsFunc(m.before, func(a attachment) bool { return !slices.Contains(m.mounts, a) })
+	m.before = p.mountsIn(in.key)
+	m.mounts = volume.Merge(m.before, in.config.Container.VolumeMounts, r.config.Container.VolumeMounts)
+	refusals = append(refusals, p.checkMounts(m.mounts, r.config, userOf(in.id, r.config, m.replicas))...)
+	m.detaches = volume.Detaches(m.before, m.mounts)
+	m.remounts = !slices.Equal(m.before, m.mounts)
 	if m.remounts {
 		m.replaces = true
 		if err := in.mayRemount(); err != nil && len(refusals) == 0 {

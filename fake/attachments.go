@@ -1,87 +1,111 @@
 package fake
 
 import (
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/volume"
 )
 
-// attachment is a volume that is mounted in an instance.
-type attachment struct {
-	volume string // its id
-	mount  hosting.Mount
-}
-
-// attachments returns what is mounted in an instance, by volume.
-func (p *Provider) attachments(instance string) []attachment {
-	var list []attachment
+// mountsIn returns what is mounted in an instance, by volume.
+func (p *Provider) mountsIn(instance string) []hosting.VolumeMount {
+	var list []hosting.VolumeMount
 	for _, id := range slices.Sorted(maps.Keys(p.volumes)) {
-		for _, mount := range p.volumes[id].Mounts {
-			if mount.InstanceID == instance {
-				list = append(list, attachment{id, mount})
+		for _, m := range p.volumes[id].Mounts {
+			if m.InstanceID == instance {
+				list = append(list, hosting.VolumeMount{VolumeID: id, MountPath: m.MountPath, ReadOnly: m.ReadOnly, SubPath: m.SubPath})
 			}
 		}
 	}
 	return list
 }
 
-// attachmentsOf returns what a configuration mounts.
-func attachmentsOf(config hosting.CloudHostingConfig, instance string) []attachment {
-	var list []attachment
-	for _, mount := range config.Container.VolumeMounts {
-		list = append(list, attachment{mount.VolumeID, hosting.Mount{
-			InstanceID: instance, MountPath: mount.MountPath, ReadOnly: mount.ReadOnly, SubPath: mount.SubPath}})
-	}
-	return list
+// userOf is an instance as a user of volumes, when there should be so many
+// replicas.
+func userOf(id hosting.ID, config hosting.CloudHostingConfig, replicas int) volume.User {
+	return volume.User{Instance: id, Replicas: atOnce(config, replicas), Autoscaled: hasTarget(config.Scaling)}
 }
 
-// mountsFor returns what is mounted in an instance after a change: what its
-// configuration says, and what was there without being in the one before. The
-// errors say what cannot be mounted.
-func (p *Provider) mountsFor(in *instance, m modification) (mounts []attachment, refusals []*hosting.Error) {
-	config := m.request.config
-	old, wanted := attachmentsOf(in.config, in.key), attachmentsOf(config, in.key)
-	for _, a := range m.before {
-		if !slices.Contains(old, a) || slices.Contains(wanted, a) {
-			mounts = append(mounts, a)
+// checkMounts says what speaks against the mounts of an instance.
+func (p *Provider) checkMounts(mounts []hosting.VolumeMount, config hosting.CloudHostingConfig, user volume.User) []*hosting.Error {
+	find := func(id string) (hosting.Volume, error) {
+		v, err := p.findVolume(id)
+		if err != nil {
+			return hosting.Volume{}, err
+		}
+		return *v, nil
+	}
+	var refusals []*hosting.Error
+	for _, err := range volume.CheckAll(mounts, config.Container.VolumeMounts, user, find) {
+		var refusal *hosting.Error
+		if !errors.As(err, &refusal) {
+			refusal = fail(hosting.Internal, "%w", err)
+		}
+		refusals = append(refusals, refusal)
+	}
+	return refusals
+}
+
+// volumesOf returns the volumes that a configuration mounts, each once, if a
+// new instance may have them.
+func (p *Provider) volumesOf(r request) ([]*hosting.Volume, *hosting.Error) {
+	mounts := r.config.Container.VolumeMounts
+	if refusals := p.checkMounts(mounts, r.config, userOf(r.id(), r.config, p.initialReplicas(r.config))); len(refusals) > 0 {
+		return nil, refusals[0]
+	}
+	return p.volumesIn(mounts), nil
+}
+
+// volumesIn returns the volumes of mounts, each once.
+func (p *Provider) volumesIn(mounts []hosting.VolumeMount) []*hosting.Volume {
+	var volumes []*hosting.Volume
+	for _, m := range mounts {
+		if v := p.volumes[m.VolumeID]; !slices.Contains(volumes, v) {
+			volumes = append(volumes, v)
 		}
 	}
-	for _, a := range wanted {
-		if !slices.Contains(mounts, a) {
-			mounts = append(mounts, a)
-		}
-	}
-	paths := map[string]string{}
-	for _, a := range mounts {
-		field := "a volume that MountVolume mounted"
-		if i := slices.Index(wanted, a); i >= 0 {
-			field = fmt.Sprintf("container.volumeMounts[%d]", i)
-		}
-		if other, taken := paths[a.mount.MountPath]; taken {
-			refusals = append(refusals, fail(hosting.Conflict, "%s: volume %s is mounted at %s already", field, other, a.mount.MountPath))
-		}
-		paths[a.mount.MountPath] = a.volume
-		mount := hosting.VolumeMount{VolumeID: a.volume, MountPath: a.mount.MountPath, ReadOnly: a.mount.ReadOnly, SubPath: a.mount.SubPath}
-		if _, err := p.mountable(mount, in.id, atOnce(config, m.replicas), hasTarget(config.Scaling)); err != nil {
-			refusals = append(refusals, fail(err.Reason, "%s: %s", field, err.Message))
-		}
-	}
-	return mounts, refusals
+	return volumes
 }
 
 // attach makes mounts those of an instance. What stays keeps its place.
-func (p *Provider) attach(in *instance, mounts []attachment) {
-	for id, volume := range p.volumes {
-		volume.Mounts = slices.DeleteFunc(volume.Mounts, func(m hosting.Mount) bool {
-			return m.InstanceID == in.key && !slices.Contains(mounts, attachment{id, m})
+func (p *Provider) attach(in *instance, mounts []hosting.VolumeMount) {
+	for id, v := range p.volumes {
+		v.Mounts = slices.DeleteFunc(v.Mounts, func(m hosting.Mount) bool {
+			return m.InstanceID == in.key && !slices.ContainsFunc(mounts, func(wanted hosting.VolumeMount) bool {
+				return wanted.VolumeID == id && volume.In(in.key, wanted) == m
+			})
 		})
 	}
-	for _, a := range mounts {
-		if volume := p.volumes[a.volume]; !slices.Contains(volume.Mounts, a.mount) {
-			volume.Mounts = append(volume.Mounts, a.mount)
+	for _, m := range mounts {
+		if v, wanted := p.volumes[m.VolumeID], volume.In(in.key, m); !slices.Contains(v.Mounts, wanted) {
+			v.Mounts = append(v.Mounts, wanted)
 		}
 	}
 	p.refreshMounts(in)
+}
+
+// refreshMounts works out what an instance must know of its volumes.
+func (p *Provider) refreshMounts(in *instance) {
+	in.exclusive, in.storage = "", 0
+	for _, id := range slices.Sorted(maps.Keys(p.volumes)) {
+		if v := p.volumes[id]; isMountedIn(v, in.key) {
+			if volume.Exclusive(v.AccessMode) && in.exclusive == "" {
+				in.exclusive = id
+			}
+			in.storage += float64(v.Size)
+		}
+	}
+}
+
+func isMountedIn(v *hosting.Volume, instance string) bool {
+	return slices.ContainsFunc(v.Mounts, func(m hosting.Mount) bool { return m.InstanceID == instance })
+}
+
+// freeMounts ends all mounts in an instance.
+func (p *Provider) freeMounts(instance string) {
+	for _, v := range p.volumes {
+		v.Mounts = slices.DeleteFunc(v.Mounts, func(m hosting.Mount) bool { return m.InstanceID == instance })
+	}
 }

@@ -162,7 +162,7 @@ func (p *Provider) create(r request, workload Workload, now time.Time) (*instanc
 		in.nextTick = now.Add(autoscaleInterval)
 	}
 	p.instances[r.place()] = in
-	p.attach(in, attachmentsOf(config, in.key))
+	p.attach(in, config.Container.VolumeMounts)
 	in.event(now, hosting.EventNormal, "Created", fmt.Sprintf("created with %d replicas of %s", in.desired, config.Container.Image))
 	in.refresh(now)
 	in.notify()

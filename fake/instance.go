@@ -24,8 +24,8 @@ type instance struct {
 	revisions configs.Revisions
 	workloads map[int]Workload       // of the revisions
 	resources hosting.ResourceConfig // in force for replicas that start now
-	exclusive bool                   // it has a volume that only one replica may use
 	takenOver bool                   // its autoscaler does not act
+	exclusive string                 // the id of a volume that only one replica may use, or ""
 	storage   float64                // bytes of the volumes that are mounted
 
 	created, updated time.Time

@@ -130,8 +130,8 @@ func (in *instance) scale(now time.Time, replicas int, conflict error) error {
 			Allowed: "1 or more for a job, which would be complete without any: stop it instead"}})
 	case conflict != nil:
 		return conflict
-	case in.exclusive && replicas > 1:
-		return fail(hosting.Conflict, "instance %s has a volume that only one replica can use", in.key)
+	case in.exclusive != "" && replicas > 1:
+		return fail(hosting.Conflict, "instance %s has volume %s, which only one replica can use", in.key, in.exclusive)
 	case replicas == in.desired:
 		return nil
 	}

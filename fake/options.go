@@ -8,6 +8,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/discovery"
+	"skillcenter.io/hosting/volume"
 )
 
 // Option changes what New makes.
@@ -40,7 +41,7 @@ func New(opts ...Option) *Provider {
 		opt(p)
 	}
 	p.mustFitIDs()
-	for _, taken := range []string{volumeType, discovery.IDType} {
+	for _, taken := range []string{volume.Type, discovery.IDType} {
 		if slices.Contains(p.types, taken) {
 			panic(fmt.Sprintf("fake.New: type %q is what the ids of %ss have; instances need another one", taken, taken))
 		}

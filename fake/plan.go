@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/volume"
 )
 
 // PlanInstance tells what ApplyInstance would do. What makes the configuration
@@ -57,16 +58,7 @@ func (p *Provider) planUpdate(in *instance, r request) hosting.InstancePlan {
 			plan.Changes = append(plan.Changes, field.String())
 		}
 	}
-	for _, a := range m.before {
-		if !slices.Contains(m.mounts, a) {
-			plan.Changes = append(plan.Changes, fmt.Sprintf("volume %s is no longer mounted at %s", a.volume, a.mount.MountPath))
-		}
-	}
-	for _, a := range m.mounts {
-		if !slices.Contains(m.before, a) {
-			plan.Changes = append(plan.Changes, fmt.Sprintf("volume %s is mounted at %s", a.volume, a.mount.MountPath))
-		}
-	}
+	plan.Changes = append(plan.Changes, volume.Changes(m.before, m.mounts)...)
 	if m.replicas != in.desired {
 		plan.Changes = append(plan.Changes, fmt.Sprintf("replicas: %d becomes %d", in.desired, m.replicas))
 	}
@@ -79,13 +71,7 @@ func (p *Provider) planUpdate(in *instance, r request) hosting.InstancePlan {
 	running := !in.isCronJob() && slices.ContainsFunc(in.replicas, func(r *replica) bool { return r.phase != stopping })
 	plan.Restarts = running && m.replaces
 	plan.Detaches = running && m.detaches
-	var volumes []*hosting.Volume
-	for _, a := range m.mounts {
-		if volume := p.volumes[a.volume]; !slices.Contains(volumes, volume) {
-			volumes = append(volumes, volume)
-		}
-	}
-	cost := p.estimate(r.config, volumes, m.replicas)
+	cost := p.estimate(r.config, p.volumesIn(m.mounts), m.replicas)
 	plan.Cost = &cost
 	return plan
 }

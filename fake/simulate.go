@@ -100,7 +100,7 @@ func (in *instance) reconcile(t time.Time) {
 			}
 		}
 	}
-	oneAtATime := in.exclusive || in.isJob()
+	oneAtATime := in.exclusive != "" || in.isJob()
 	keep := max(0, want-readyCount)
 	if oneAtATime {
 		keep = 0

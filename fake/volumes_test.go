@@ -35,8 +35,14 @@ func TestVolumeIsAvailableWithDefaultsFilledIn(t *testing.T) {
 		again, err := w.CreateVolume(w.ctx, hosting.Volume{Name: "data", Size: gib, Region: "default", Type: "standard"})
 		require.NoError(w, err)
 		assert.Equal(w, volume, again)
-		_, err = w.CreateVolume(w.ctx, hosting.Volume{Name: "data", Size: 2 * gib})
-		w.failed(err, hosting.VolumeFailed, hosting.AlreadyExists)
+		for field, other := range map[string]hosting.Volume{
+			"size": {Name: "data", Size: gib - 1}, "type": {Name: "data", Size: gib, Type: hosting.VolumeSSD},
+			"accessMode": {Name: "data", Size: gib, AccessMode: hosting.ReadWriteMany}, "storageClass": {Name: "data", Size: gib, StorageClass: "fast"},
+		} {
+			_, err = w.CreateVolume(w.ctx, other)
+			w.failed(err, hosting.VolumeFailed, hosting.AlreadyExists)
+			assert.ErrorContains(w, err, field+" ")
+		}
 		for _, bad := range []hosting.Volume{{Name: "x"}, {Name: "x", Size: 1, Region: "moon"}, {Name: "x", Size: 1, Provider: "other"}} {
 			_, err = w.CreateVolume(w.ctx, bad)
 			w.failed(err, hosting.VolumeFailed, hosting.InvalidArgument)
@@ -46,6 +52,28 @@ func TestVolumeIsAvailableWithDefaultsFilledIn(t *testing.T) {
 		require.NoError(w, err)
 		require.Len(w, list, 2)
 		assert.Equal(w, "default.volume.a", list[0].VolumeID)
+	})
+}
+
+func TestVolumeThatIsCreatedLargerGrowsAndCostsMore(t *testing.T) {
+	inBubble(t, func(w world) {
+		id, data := w.running(web(1)), w.volume("data", "")
+		require.NoError(w, w.MountVolume(w.ctx, data, id, "/data", false))
+		w.wait(id, hosting.StatusRunning)
+		cost := func() float64 {
+			begin := time.Now()
+			time.Sleep(time.Hour)
+			actual, err := w.GetActualCost(w.ctx, id, hosting.NewTime(begin), hosting.NewTime(time.Now()))
+			require.NoError(w, err)
+			return actual.Breakdown.Storage
+		}
+		before := cost()
+		grown, err := w.CreateVolume(w.ctx, hosting.Volume{Name: "data", Size: 4 * gib})
+		require.NoError(w, err)
+		assert.Equal(w, int64(4*gib), grown.Size)
+		assert.Equal(w, grown, w.getVolume(data))
+		w.at(0, id, hosting.StatusRunning) // nothing restarts
+		assert.InEpsilon(w, 4*before, cost(), 1e-9)
 	})
 }
 
@@ -68,7 +96,9 @@ func TestMountingReplacesTheReplicasAndShowsOnTheVolume(t *testing.T) {
 		w.failed(w.DeleteVolume(w.ctx, data), hosting.VolumeFailed, hosting.Conflict)
 		w.failed(w.MountVolume(w.ctx, shared, id, "/data", true), hosting.VolumeFailed, hosting.Conflict)
 		w.failed(w.MountVolume(w.ctx, shared, id, "data", true), hosting.VolumeFailed, hosting.InvalidArgument)
-		w.failed(w.ScaleInstance(w.ctx, id, 2), hosting.ScaleFailed, hosting.Conflict)
+		err := w.ScaleInstance(w.ctx, id, 2)
+		w.failed(err, hosting.ScaleFailed, hosting.Conflict)
+		assert.ErrorContains(w, err, data)
 
 		require.NoError(w, w.UnmountVolume(w.ctx, data, id))
 		require.NoError(w, w.UnmountVolume(w.ctx, data, id))
@@ -76,7 +106,7 @@ func TestMountingReplacesTheReplicasAndShowsOnTheVolume(t *testing.T) {
 		assert.Len(w, w.getVolume(shared).Mounts, 1)
 		require.NoError(w, w.ScaleInstance(w.ctx, id, 2))
 		require.NoError(w, w.DeleteVolume(w.ctx, data))
-		_, err := w.GetVolume(w.ctx, data)
+		_, err = w.GetVolume(w.ctx, data)
 		w.failed(err, hosting.VolumeNotFound, hosting.NotFound)
 	})
 }

@@ -55,6 +55,11 @@ type desired struct {
 	// parts are made from, Applied those that have been carried out in full.
 	Generation int `json:"generation,omitempty"`
 	Applied    int `json:"applied,omitempty"`
+	// ResourcesOf is the generation that set the resources of Spec; those of a
+	// workload of that generation or a later one may be newer.
+	ResourcesOf int `json:"resourcesOf,omitempty"`
+	// Mounts are the volumes that the instance has, see reservations.go.
+	Mounts []mount `json:"mounts,omitempty"`
 	// Limits bound the number of replicas from the generation on that set them.
 	Limits replicaLimits `json:"limits,omitzero"`
 	// OldSecrets are Secrets that have been replaced, or were made for a change

@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/volume"
 )
 
 // check tells whether the record can be that of this anchor. Anchors can be
@@ -26,6 +29,11 @@ func (r record) check(o *corev1.ConfigMap) error {
 		return errors.New("its configuration has no container")
 	case r.Desired.Spec.Ingress != nil && len(r.Desired.Spec.Ports) == 0:
 		return errors.New("it has an ingress and no ports")
+	}
+	for _, m := range r.Desired.Mounts {
+		if id, err := hosting.ParseID(m.VolumeID); err != nil || id.Type != volume.Type || id.Provider != "" || id.Region != r.Config.Region {
+			return fmt.Errorf("it mounts a volume %q", m.VolumeID)
+		}
 	}
 	return nil
 }

@@ -109,7 +109,16 @@ type application struct {
 	// rollback is the revision that this call goes back to, nil if it does not:
 	// its secret values are those in force, whoever has set them last.
 	rollback *configs.Revision
-	anchor   *anchor
+	// remount, if not nil, changes the mounts and nothing else; recordOnly tells
+	// that there is nothing to carry out then.
+	remount    func([]hosting.VolumeMount) ([]hosting.VolumeMount, error)
+	recordOnly bool
+	anchor     *anchor
+
+	// volumes are those of the next record. reserved names those that this call
+	// has reserved, unmounted those of which mounts are no more.
+	volumes             *examination
+	reserved, unmounted []string
 }
 
 // run changes the instance of the anchor, which exists, and returns it as it is
@@ -141,9 +150,20 @@ func (ap *application) apply(ctx context.Context, wanted record) error {
 		return ap.accept(ctx, wanted)
 	})
 	if err != nil {
+		if len(ap.reserved) > 0 {
+			ap.giveBack(ctx)
+		}
 		return err
 	}
-	return ap.converge(ctx)
+	if ap.recordOnly || ap.remount != nil && !ap.anchor.record.Desired.pending() {
+		ap.forgetMounts(ctx)
+		return nil
+	}
+	if err := ap.converge(ctx); err != nil {
+		return err
+	}
+	ap.forgetMounts(ctx)
+	return nil
 }
 
 // accept makes the configuration the one that the instance should have. It is
@@ -161,8 +181,16 @@ func (ap *application) accept(ctx context.Context, wanted record) error {
 			return fmtError("changing "+attempt.name(), attempt.err)
 		}
 	}
+	if err := ap.reserve(ctx, next); err != nil {
+		return err
+	}
 	if err := ap.provideSecret(ctx, next); err != nil {
 		return err
+	}
+	for _, m := range ap.anchor.record.Desired.Mounts {
+		if !slices.Contains(next.Desired.Mounts, m) {
+			ap.unmounted = append(ap.unmounted, m.VolumeID)
+		}
 	}
 	next.Desired.UpdatedAt = hosting.NewTime(time.Now())
 	update, err := ap.anchor.withRecord(ap.p, next)
@@ -175,10 +203,19 @@ func (ap *application) accept(ctx context.Context, wanted record) error {
 // next is what the anchor becomes: with the generation it has if nothing
 // changes.
 func (ap *application) next(ctx context.Context, wanted record) (record, error) {
+	if ap.remount != nil {
+		return ap.nextMounts(ctx)
+	}
 	have := ap.anchor.record
 	next := record{Config: wanted.Config, Desired: have.Desired}
 	d := &next.Desired
 	d.Spec = wanted.Desired.Spec
+	if ap.t.kind.instanceType == hosting.TypeCronJob {
+		d.Replicas = wanted.Desired.Replicas // nobody scales it
+	}
+	if err := ap.withMounts(ctx, &next); err != nil {
+		return record{}, err
+	}
 	keys := slices.Sorted(maps.Keys(ap.secretEnv))
 	same, err := true, error(nil)
 	if ap.rollback != nil {
@@ -189,11 +226,11 @@ func (ap *application) next(ctx context.Context, wanted record) (record, error) 
 	if err != nil {
 		return record{}, err
 	}
-	if same && sameSpec(have.Desired.Spec, d.Spec) && len(configs.Differences(have.Config, next.Config)) == 0 {
+	if same && sameSpec(have.Desired.Spec, d.Spec) && slices.Equal(have.Desired.Mounts, d.Mounts) && len(configs.Differences(have.Config, next.Config)) == 0 {
 		return have, nil
 	}
 	d.Generation++
-	d.Operation = hosting.StatusUpdating
+	d.Operation, d.ResourcesOf = hosting.StatusUpdating, d.Generation
 	if !same {
 		if have.Desired.SecretName != "" {
 			d.OldSecrets = append(slices.Clone(d.OldSecrets), oldSecret{have.Desired.SecretName, have.Desired.Generation})
@@ -205,9 +242,6 @@ func (ap *application) next(ctx context.Context, wanted record) (record, error) 
 	}
 	if !reflect.DeepEqual(have.Config.Scaling, next.Config.Scaling) {
 		d.Limits = limitsOf(d.Generation, next)
-	}
-	if ap.t.kind.instanceType == hosting.TypeCronJob {
-		d.Replicas = wanted.Desired.Replicas // nobody scales it
 	}
 	return next, nil
 }

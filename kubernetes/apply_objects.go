@@ -118,6 +118,9 @@ func (ap *application) give(ctx context.Context, part part) error {
 		}
 		err = lookAgain(part.resource, part.object, ap.serverSideApply(ctx, part.resource, ap.follow(part, ap.anchor.record, live), live))
 		if ap.t.kind.isJob() && part.resource == ap.t.kind.resource && isImmutable(err) {
+			if !ap.anchor.record.Desired.pending() && ap.t.kind.observe(live).finished != "" {
+				return nil // its mounts have changed since it has ended
+			}
 			return ap.replaceJob(ctx)
 		}
 		return err
@@ -136,6 +139,11 @@ func (ap *application) make(ctx context.Context, part part) error {
 	}
 	if part.resource == secrets {
 		return ap.p.conflict(hosting.UpdateFailed, ap.t.id, "%s is gone, and only its creator knows its values: apply the configuration again", describe(part.resource, part.object))
+	}
+	if part.resource == ap.t.kind.resource {
+		if err := ap.p.reserveAll(ctx, hosting.UpdateFailed, ap.t, ap.anchor); err != nil {
+			return err
+		}
 	}
 	part.object.SetOwnerReferences([]metav1.OwnerReference{ap.anchor.ownerReference()})
 	_, err = part.create(ctx, ap.t.region, part.object)

@@ -43,7 +43,11 @@ func (ap *application) followWorkload(r record, live object) object {
 // within limits that have just been set, and is as stopped.
 func (ap *application) likeLive(r record, live object) object {
 	r.Desired.take(ap.t.kind, live)
-	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, generationOf(live))
+	r.Desired.Replicas = r.Desired.allowed(r.Desired.Limits.clamp(r.Desired.Replicas, generationOf(live)))
+	if d := &r.Desired; d.ResourcesOf < d.Generation && d.ResourcesOf <= generationOf(live) {
+		// They are not what has changed, and may be newer than the anchor's.
+		d.Spec.Resources = resourcesOf(ap.t.kind.template(live))
+	}
 	o := ap.t.kind.build(ap.p, r)
 	stamp(o, r.Desired.Generation)
 	return o

@@ -9,8 +9,7 @@ import (
 )
 
 const (
-	noteVolumes = "volumes are not available on this provider yet"
-	noteCost    = "a cluster does not know what its nodes cost, and price books are not available yet"
+	noteCost = "a cluster does not know what its nodes cost, and price books are not available yet"
 )
 
 // notes say why something is not supported for any type.
@@ -18,7 +17,6 @@ var notes = map[hosting.Capability]string{
 	hosting.CanNetworkMetrics: noteKubelet,
 	hosting.CanDiskMetrics:    noteKubelet,
 	hosting.CanRecordEvent:    "recording events is not available on this provider yet",
-	hosting.CanMountVolumes:   noteVolumes,
 	hosting.CanEstimateCost:   noteCost,
 	hosting.CanActualCost:     noteCost,
 	hosting.CanRunNow:         "only a cronjob has runs",

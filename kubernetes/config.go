@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -51,6 +52,12 @@ type Config struct {
 
 	// Defaults fill in what an instance does not say.
 	Defaults Defaults
+
+	// StorageClasses are the cluster's storage classes for the portable types
+	// of volumes: [hosting.VolumeStandard], [hosting.VolumeSSD] and
+	// [hosting.VolumeShared]. A type that is not in it, or is empty, has the
+	// cluster's default class. A volume that exists keeps its class.
+	StorageClasses map[string]string
 
 	// KubeletMetrics, if not nil, turns network and disk metrics on.
 	KubeletMetrics *KubeletMetrics
@@ -195,6 +202,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Defaults.Scaling.MaxReplicas = cmp.Or(c.Defaults.Scaling.MaxReplicas, max(10, c.Defaults.Scaling.MinReplicas))
 
 	c.LogStreams = cmp.Or(c.LogStreams, 128)
+	c.StorageClasses = maps.Clone(c.StorageClasses)
 
 	var errs hosting.FieldErrors
 	check := func(ok bool, field string, value any, allowed string) {
@@ -223,6 +231,11 @@ func (c Config) withDefaults() (Config, error) {
 		places[place] = true
 		check(isLabel(region.Namespace), field+".namespace", region.Namespace, "a DNS label")
 		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.StorageClasses)) {
+		field, class := fmt.Sprintf("storageClasses[%s]", name), c.StorageClasses[name]
+		oneOf(field, name, hosting.VolumeStandard, hosting.VolumeSSD, hosting.VolumeShared)
+		check(class == "" || len(validation.IsDNS1123Subdomain(class)) == 0, field, class, "the name of a storage class")
 	}
 	check(c.LogStreams > 0, "logStreams", c.LogStreams, "a positive number")
 	if c.KubeletMetrics != nil {

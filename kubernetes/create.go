@@ -37,6 +37,9 @@ func (p *Provider) CreateInstance(ctx context.Context, config hosting.CloudHosti
 	r.begin(secretEnv, hosting.Now(), rand.String(10))
 
 	c := &creation{p: p, t: t, secretEnv: secretEnv}
+	if err := c.checkMounts(ctx, &r); err != nil {
+		return hosting.CloudInstance{}, err
+	}
 	if err := c.run(ctx, r); err != nil {
 		return hosting.CloudInstance{}, err
 	}
@@ -227,6 +230,9 @@ func (c *creation) carryOut(ctx context.Context) error {
 func (c *creation) complete(ctx context.Context) error {
 	if c.anchor.record.Desired.pending() {
 		return c.carryOut(ctx)
+	}
+	if err := c.p.reserveAll(ctx, hosting.CreateFailed, c.t, c.anchor); err != nil {
+		return err
 	}
 	for _, part := range c.p.parts(c.anchor.record, c.secretEnv) {
 		if err := c.ensure(ctx, part); err != nil {

@@ -141,6 +141,12 @@ func (p *Provider) begin(ctx context.Context, code hosting.Code, instanceID stri
 // that cross, the last one to get here writes what they have led to.
 // The operation is the status to show until it is carried out, if not empty.
 func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *anchor, operation hosting.Status) error {
+	_, err := p.following(ctx, code, t, a, operation)
+	return err
+}
+
+// following is follow for a call that needs the anchor.
+func (p *Provider) following(ctx context.Context, code hosting.Code, t target, a *anchor, operation hosting.Status) (*anchor, error) {
 	now, err := p.change(ctx, code, t, a, func(d *desired) error {
 		workload, err := p.ownWorkload(ctx, code, t, a)
 		if err != nil {
@@ -160,7 +166,7 @@ func (p *Provider) follow(ctx context.Context, code hosting.Code, t target, a *a
 		// What was asked for is done. What cannot be removed waits for the next call.
 		_ = p.removeOldSecrets(ctx, code, t, now)
 	}
-	return err
+	return now, err
 }
 
 // take follows how many replicas a workload has and whether it is stopped.

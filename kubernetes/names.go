@@ -54,6 +54,12 @@ const (
 	annotationKey      = "skillcenter.io/key"
 	annotationInstance = "skillcenter.io/instance"
 	annotationWrite    = "skillcenter.io/write"
+	// annotationVolume on a claim says which volume was asked for, and
+	// annotationMounts who has it, see reservations.go. annotationUnreserved on an
+	// anchor changes when a reservation of its instance is dropped.
+	annotationVolume     = "skillcenter.io/volume"
+	annotationMounts     = "skillcenter.io/mounts"
+	annotationUnreserved = "skillcenter.io/unreserved"
 
 	managedBy = "skillcenter"
 	// Who writes a field: fieldManager what the configuration says,

@@ -75,7 +75,11 @@ func (c *creation) mark(ctx context.Context, annotations map[string]any) error {
 // isRefusal tells that the create has failed for good: after a time-out or a
 // lost connection what was made stays, for the same call to complete.
 func (c *creation) isRefusal(failed *hosting.Error) bool {
-	return isDefiniteRefusal(failed) || failed.Reason == hosting.AlreadyExists || failed.Reason == hosting.Conflict
+	switch failed.Reason {
+	case hosting.AlreadyExists, hosting.Conflict, hosting.NotFound, hosting.InvalidArgument: // ours, too
+		return true
+	}
+	return isDefiniteRefusal(failed)
 }
 
 // withdraw ends the part that this call, which was refused, has in the

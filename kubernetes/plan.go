@@ -17,6 +17,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/configs"
+	"skillcenter.io/hosting/volume"
 )
 
 // PlanInstance implements [hosting.InstancePlanner]. The API server is asked by
@@ -68,6 +69,10 @@ func messageOf(err error) string {
 func (ap *application) plan(ctx context.Context, wanted record) (hosting.InstancePlan, error) {
 	var plan hosting.InstancePlan
 	next, err := ap.planRecord(ctx, wanted)
+	if isMountRefusal(err) {
+		plan.Objections = []string{messageOf(err)}
+		return plan, nil
+	}
 	if err != nil {
 		return plan, err
 	}
@@ -95,6 +100,7 @@ func (ap *application) plan(ctx context.Context, wanted record) (hosting.Instanc
 		plan.Objects = append(plan.Objects, planned)
 		plan.Restarts = plan.Restarts || ap.restarts(a)
 		if ap.anchor != nil && a.resource == ap.t.kind.resource && a.live != nil && a.wanted != nil {
+			plan.Detaches = ap.hasPods(a) && volume.Detaches(plainMounts(ap.anchor.record.Desired.Mounts), plainMounts(next.Desired.Mounts))
 			plan.Changes = append(plan.Changes, replicaChange(ap.t.kind, a)...)
 		}
 	}
@@ -107,6 +113,15 @@ func (ap *application) planRecord(ctx context.Context, wanted record) (record, e
 		return ap.next(ctx, wanted)
 	}
 	wanted.begin(ap.secretEnv, hosting.Now(), rand.String(10))
+	plain := plainMounts(wanted.Desired.Mounts)
+	e, refusals, err := ap.p.examine(ctx, plain, plain, nil, userOf(wanted))
+	if err == nil {
+		err = ap.p.mountRefusal(hosting.UpdateFailed, ap.t.id, refusals)
+	}
+	if err != nil {
+		return record{}, err
+	}
+	wanted.Desired.Mounts = e.mounts(plain, nil)
 	return wanted, nil
 }
 
@@ -115,8 +130,11 @@ func (ap *application) changes(ctx context.Context, next record) ([]string, erro
 	have := ap.anchor.record
 	var lines []string
 	for _, change := range configs.Changes(inForce(have), inForce(next)) {
-		lines = append(lines, change.String())
+		if change.Field != "container.volumeMounts" { // it does not say what is mounted
+			lines = append(lines, change.String())
+		}
 	}
+	lines = append(lines, volume.Changes(plainMounts(have.Desired.Mounts), plainMounts(next.Desired.Mounts))...)
 	if have.Desired.SecretName != next.Desired.SecretName {
 		values, err := ap.secretValues(ctx)
 		if err != nil {
@@ -170,17 +188,22 @@ func replicaChange(k *kind, a attempt) []string {
 
 // restarts tells that pods that run would be replaced.
 func (ap *application) restarts(a attempt) bool {
-	if a.resource != ap.t.kind.resource || a.live == nil || a.wanted == nil {
-		return false
-	}
-	seen := ap.t.kind.observe(a.live)
-	if seen.stopped || seen.scheduled || seen.finished != "" || seen.want == 0 {
-		return false
-	}
-	if a.result == nil {
+	if a.resource != ap.t.kind.resource || a.live == nil || a.wanted == nil || a.result == nil || !ap.hasPods(a) {
 		return false
 	}
 	return !apiequality.Semantic.DeepEqual(ap.t.kind.template(a.live), ap.t.kind.template(a.result))
+}
+
+// hasPods tells that a change of the workload replaces pods.
+func (ap *application) hasPods(a attempt) bool {
+	seen := ap.t.kind.observe(a.live)
+	return !seen.stopped && !seen.scheduled && seen.finished == "" && seen.want > 0
+}
+
+// isMountRefusal tells that a volume is not to be had.
+func isMountRefusal(err error) bool {
+	var failed *hosting.Error
+	return errors.As(err, &failed) && slices.Contains([]hosting.Reason{hosting.NotFound, hosting.InvalidArgument, hosting.Conflict}, failed.Reason)
 }
 
 // tryAnchor asks whether the anchor of a new instance would be accepted.

@@ -39,6 +39,7 @@ var (
 	_ hosting.Rollbacker           = (*Provider)(nil)
 	_ hosting.InstanceWatcher      = (*Provider)(nil)
 	_ hosting.ServiceDiscovery     = (*Provider)(nil)
+	_ hosting.VolumeManager        = (*Provider)(nil)
 )
 
 // New returns a Provider for the configuration. It reads kubeconfigs and the

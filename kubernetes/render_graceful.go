@@ -45,6 +45,15 @@ func lifecycle(s spec) *corev1.Lifecycle {
 	return nil
 }
 
+// deploymentStrategy has the old replica end before the new one starts where a
+// volume is for one alone: the new one would wait for it for ever otherwise.
+func deploymentStrategy(d desired) appsv1.DeploymentStrategy {
+	if d.exclusiveVolume() != "" {
+		return appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
+	}
+	return rollingUpdate()
+}
+
 // rollingUpdate never has fewer ready replicas than are wanted: new ones come
 // first, and one that never gets ready replaces none. Kubernetes' own default
 // would take a quarter of them away, and of a few replicas that is a lot.

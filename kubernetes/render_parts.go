@@ -24,7 +24,7 @@ type part struct {
 func (p *Provider) parts(r record, secretEnv hosting.SecretMap) []part {
 	s := r.Desired.Spec
 	// New limits bind a workload, too, that is gone when they are carried out.
-	r.Desired.Replicas = r.Desired.Limits.clamp(r.Desired.Replicas, r.Desired.Applied)
+	r.Desired.Replicas = r.Desired.allowed(r.Desired.Limits.clamp(r.Desired.Replicas, r.Desired.Applied))
 	var result []part
 	add := func(kind *resource, o object) {
 		stamp(o, r.Desired.Generation)

@@ -32,7 +32,7 @@ func (p *Provider) deployment(r record) object {
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(replicasNow(r)),
 			Selector: &metav1.LabelSelector{MatchLabels: selectorFor(r.Config.InstanceName, r.Config.InstanceType)},
-			Strategy: rollingUpdate(),
+			Strategy: deploymentStrategy(r.Desired),
 			Template: p.spreadTemplate(r, "pod-template-hash"),
 
 			ProgressDeadlineSeconds: new(int32(progressDeadline(r).Seconds())),
@@ -171,6 +171,7 @@ func (p *Provider) podTemplate(r record) corev1.PodTemplateSpec {
 	if grace := s.Container.TerminationGracePeriod; grace != nil {
 		template.Spec.TerminationGracePeriodSeconds = new(int64(grace.Std().Seconds()))
 	}
+	addVolumes(&template.Spec, r.Desired.Mounts)
 	return template
 }
 

@@ -47,7 +47,12 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 	if err != nil {
 		return p.fail(ctx, hosting.ScaleFailed, t.id, "scaling "+t.kind.kind+" "+t.name, err)
 	}
-	return p.follow(ctx, hosting.ScaleFailed, t, a, operation)
+	a, err = p.following(ctx, hosting.ScaleFailed, t, a, operation)
+	if err == nil {
+		// One that was mounted since the count was written goes before it.
+		err = p.notWithVolume(hosting.ScaleFailed, t, a.record.Desired, replicas)
+	}
+	return err
 }
 
 // setReplicas writes the count into the workload as it is now. It returns the
@@ -61,6 +66,9 @@ func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replica
 	operation := hosting.StatusStarting
 	if replicas < seen.want {
 		operation = hosting.StatusUpdating
+	}
+	if err := p.notWithVolume(hosting.ScaleFailed, t, a.record.Desired, replicas); err != nil {
+		return "", err
 	}
 	switch {
 	case seen.finished != "":

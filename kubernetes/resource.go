@@ -35,6 +35,7 @@ type resource struct {
 var (
 	configMaps = &resource{"ConfigMap", "configmaps", coreREST, func() object { return &corev1.ConfigMap{} }}
 	secrets    = &resource{"Secret", "secrets", coreREST, func() object { return &corev1.Secret{} }}
+	claims     = &resource{"PersistentVolumeClaim", "persistentvolumeclaims", coreREST, func() object { return &corev1.PersistentVolumeClaim{} }}
 	services   = &resource{"Service", "services", coreREST, func() object { return &corev1.Service{} }}
 	ingresses  = &resource{"Ingress", "ingresses",
 		func(c clientset.Interface) rest.Interface { return c.NetworkingV1().RESTClient() },

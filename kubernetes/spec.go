@@ -49,6 +49,12 @@ func (p *Provider) resolve(config hosting.CloudHostingConfig) (record, error) {
 	d := p.config.Defaults
 	// The canonical form shares nothing with the caller's.
 	own := configs.Canonical(config, region)
+	var mounts []mount
+	for i := range own.Container.VolumeMounts {
+		m := &own.Container.VolumeMounts[i]
+		m.VolumeID = strings.TrimPrefix(m.VolumeID, p.config.Name+":")
+		mounts = append(mounts, mount{VolumeMount: *m})
+	}
 	s := spec{
 		Container:      *own.Container,
 		Resources:      configs.FillResources(own.Resources, d.Resources),
@@ -61,6 +67,7 @@ func (p *Provider) resolve(config hosting.CloudHostingConfig) (record, error) {
 
 		ProgressDeadline: hosting.Duration(d.ProgressDeadline),
 	}
+	s.Container.VolumeMounts = nil // what is mounted changes without the configuration
 	network := own.Network
 	if network == nil {
 		network = &hosting.NetworkConfig{}
@@ -82,7 +89,7 @@ func (p *Provider) resolve(config hosting.CloudHostingConfig) (record, error) {
 		replicas = cmp.Or(scaling.MinReplicas, min(replicas, cmp.Or(scaling.MaxReplicas, replicas)))
 		s.Autoscaler = resolveAutoscaler(*scaling, d.Scaling, replicas)
 	}
-	return record{Config: own, Desired: desired{Spec: s, Replicas: replicas}}, nil
+	return record{Config: own, Desired: desired{Spec: s, Replicas: replicas, Mounts: mounts}}, nil
 }
 
 // check finds what this provider does not accept.
@@ -102,9 +109,6 @@ func (p *Provider) check(config hosting.CloudHostingConfig) error {
 	kind := kinds[config.InstanceType]
 	if kind == nil {
 		return refuse(hosting.InvalidArgument, "instanceType", config.InstanceType, strings.Join(instanceTypes, ", "))
-	}
-	if len(config.Container.VolumeMounts) > 0 {
-		return refuse(hosting.Unsupported, "container.volumeMounts", config.Container.VolumeMounts[0].VolumeID, noteVolumes)
 	}
 	if s := config.Scaling; s != nil && s.MinReplicas != 0 && config.InstanceType == hosting.TypeDaemonSet {
 		return refuse(hosting.Unsupported, "scaling.minReplicas", s.MinReplicas, "none: "+kind.unsupported[hosting.CanScale])
