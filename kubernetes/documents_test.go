@@ -65,7 +65,7 @@ func TestStoresOfSeveralProvidersAreOne(t *testing.T) {
 // mustPut writes a document about an instance.
 func mustPut(t *testing.T, p *kubernetes.Provider, key, owner string) store.Document {
 	t.Helper()
-	d, err := p.Store().Put(t.Context(), store.Document{Key: key, Owner: owner, Data: json.RawMessage(`{"a":1}`)})
+	d, err := p.Store().Put(t.Context(), store.Document{Key: key, Owner: owner, Data: json.RawMessage("{ \"a\": 1 }\n")})
 	require.NoError(t, err)
 	return d
 }
@@ -120,7 +120,7 @@ func TestADocumentIsAConfigMapThatSaysWhatItIs(t *testing.T) {
 	assert.Equal(t, map[string]string{"managed-by": "skillcenter", "skillcenter.io/owner": "default", "skillcenter.io/document": "policy"}, o.Labels)
 	assert.Equal(t, d.Key, o.Annotations["skillcenter.io/key"])
 	assert.Equal(t, created.ID, o.Annotations["skillcenter.io/instance"])
-	assert.Equal(t, map[string]string{"document": `{"a":1}`}, o.Data)
+	assert.Equal(t, map[string]string{"document": "{ \"a\": 1 }\n"}, o.Data)
 	anchor, err := w.client.CoreV1().ConfigMaps(w.namespace).Get(t.Context(), "skill-web", metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Len(t, o.OwnerReferences, 1)
