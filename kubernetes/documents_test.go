@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -106,6 +107,37 @@ func TestADocumentGoesWithItsInstance(t *testing.T) {
 
 	w.mustCreate(t, everything("web", hosting.TypeDeployment))
 	mustPut(t, w.Provider, "policy/default.policy.web", id)
+}
+
+// A document that is written while its instance is being deleted goes with it,
+// or was written after it and is nobody's.
+func TestNoDocumentWrittenDuringADeletionKeepsAnOwnerThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	created := w.mustCreate(t, everything("web", hosting.TypeDeployment))
+	mustPut(t, w.Provider, "policy/default.policy.first", created.ID)
+	require.NotEmpty(t, w.documents(t, w.namespace)[0].OwnerReferences)
+	ctx, stop := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	for writer := range 3 {
+		wait.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				key := fmt.Sprintf("policy/default.policy.w%d-%d", writer, n)
+				_, err := w.Store().Put(ctx, store.Document{Key: key, Owner: created.ID, Data: json.RawMessage(`1`)})
+				if ctx.Err() == nil {
+					assert.NoError(t, err)
+				}
+			}
+		})
+	}
+	w.delete(t, created.ID)
+	stop()
+	wait.Wait()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		for _, o := range w.documents(t, w.namespace) {
+			assert.Empty(c, o.OwnerReferences, o.Annotations["skillcenter.io/key"])
+		}
+	}, waitTime, 200*time.Millisecond)
 }
 
 func TestADocumentIsAConfigMapThatSaysWhatItIs(t *testing.T) {
