@@ -126,14 +126,13 @@ func serviceCompleted(t *testing.T, e *env) {
 
 func serviceFound(t *testing.T, e *env) {
 	id := e.create(t, e.served()).ID
-	first := e.register(t, id, e.service())
-	shared := e.service()
-	shared.Aliases = []string{first.Aliases[0]}
-	second := e.register(t, id, shared)
+	wanted, shared := e.service(), e.service()
+	shared.Aliases = []string{wanted.Aliases[0]}
+	first, second := e.register(t, id, wanted), e.register(t, id, shared)
 	both := slices.Sorted(slices.Values([]string{first.ServiceID, second.ServiceID}))
 	for name, want := range map[string][]string{
-		first.ServiceName: {first.ServiceID}, first.Aliases[1]: {first.ServiceID}, first.Aliases[0]: both,
-		second.ServiceName: {second.ServiceID}, e.name(): {},
+		wanted.ServiceName: {first.ServiceID}, wanted.Aliases[1]: {first.ServiceID}, wanted.Aliases[0]: both,
+		shared.ServiceName: {second.ServiceID}, e.name(): {},
 	} {
 		found := e.discover(t, name)
 		if !slices.Equal(serviceIDs(found), want) || found == nil {
