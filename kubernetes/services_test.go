@@ -447,7 +447,7 @@ func TestARegistrationThatWasTamperedWithIsAnErrorOfItsOwn(t *testing.T) {
 		require.ErrorIs(t, err, hosting.Internal, value)
 		list, err := w.ListServices(t.Context())
 		require.ErrorIs(t, err, hosting.Internal, value)
-		assert.ErrorContains(t, err, "Service orders, annotation skillcenter.io/service-registration")
+		assert.ErrorContains(t, err, "annotation skillcenter.io/service-registration of Service orders")
 		assert.Equal(t, []string{"default.service.bills"}, ids(list))
 		list, err = w.GetServicesByInstance(t.Context(), id)
 		require.ErrorIs(t, err, hosting.Internal, value)
@@ -496,4 +496,44 @@ func TestTwentyCallersWhoRegisterTheSameGetTheSame(t *testing.T) {
 	for range cap(results) {
 		assert.NoError(t, <-results)
 	}
+}
+
+// Who registers for an instance that is deleted at this moment leaves nothing
+// behind: what has no owner any more is collected.
+func TestAServiceOfAnInstanceThatIsBeingDeletedDoesNotStay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.shape(t)
+	id := w.create(t, withPorts("web"))
+	p := w.interrupted(t, moment{1, http.MethodPost, "/services", func() { w.delete(t, id) }})
+	_, err := p.RegisterService(t.Context(), id, orders())
+	require.NoError(t, err, "the instance was there when the call began")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.Equal(c, before, w.shape(t)) }, waitTime, 100*time.Millisecond)
+
+	id = w.create(t, withPorts("web"))
+	require.NoError(t, w.DeleteInstance(t.Context(), id))
+	_, err = w.RegisterService(t.Context(), id, orders())
+	assert.Contains(t, []hosting.Reason{hosting.Conflict, hosting.NotFound}, hosting.ReasonOf(err))
+}
+
+func TestAServiceThatIsRemovedAndMadeAgainMeanwhileIsNeverLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t, withPorts("web"))
+	w.register(t, id, orders())
+	// It is in the way, and gone when it is looked at.
+	p := w.interrupted(t, moment{1, http.MethodGet, "/services/orders", func() {
+		require.NoError(t, w.UnregisterService(t.Context(), "default.service.orders"))
+	}})
+	_, err := p.RegisterService(t.Context(), id, orders())
+	require.NoError(t, err)
+	uid := w.serviceObject(t, "orders").UID
+
+	// Another one has the name by now: it is not this call's to remove.
+	p = w.interrupted(t, moment{1, http.MethodDelete, "/services/orders", func() {
+		require.NoError(t, w.UnregisterService(t.Context(), "default.service.orders"))
+		w.register(t, id, orders("another"))
+	}})
+	require.ErrorIs(t, p.UnregisterService(t.Context(), "default.service.orders"), hosting.Conflict)
+	assert.NotEqual(t, uid, w.serviceObject(t, "orders").UID)
 }
