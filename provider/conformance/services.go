@@ -31,16 +31,25 @@ func serviceCases() []testCase {
 	}
 }
 
-// registry returns the services of the provider, or skips the case.
+// registry returns the services of the provider, or skips the case if there are
+// none, or what forwards to others says that those have none.
 func (e *env) registry(t *testing.T) hosting.ServiceDiscovery {
 	t.Helper()
-	if e.Services != nil {
-		return e.Services(t, e.p)
+	if e.services != nil {
+		return e.services
 	}
 	registry, ok := e.p.(hosting.ServiceDiscovery)
+	if e.Services != nil {
+		registry, ok = e.Services(t, e.p), true
+	}
 	if !ok {
 		e.skip(t, "services are not supported")
 	}
+	nobody := hosting.ID{Region: e.Region, Type: e.typ, Name: e.name()}.String()
+	if _, err := registry.RegisterService(e.ctx, nobody, e.service()); hosting.ReasonOf(err) == hosting.Unsupported {
+		e.skip(t, "services are not supported: %v", err)
+	}
+	e.services = registry
 	return registry
 }
 

@@ -40,8 +40,8 @@ type Harness struct {
 	Container func(workload Workload) hosting.ContainerConfig
 
 	// Services returns the services of the provider under test. Nil takes the
-	// provider itself if it implements hosting.ServiceDiscovery, and else skips
-	// the cases about them.
+	// provider itself if it implements hosting.ServiceDiscovery. Without one, and
+	// where RegisterService is Unsupported, the cases about them are skipped.
 	Services func(t *testing.T, p hosting.CloudHostingProvider) hosting.ServiceDiscovery
 
 	// Wrap runs a case; nil calls it directly. With testing/synctest.Test
