@@ -18,6 +18,8 @@ type env struct {
 	typ string
 	ctx context.Context
 	set hosting.CapabilitySet
+	// services are those of the provider, once a case has asked for them.
+	services hosting.ServiceDiscovery
 
 	skipped string // why the case was
 }
