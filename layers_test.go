@@ -48,6 +48,9 @@ func floors() []floor {
 		{path: "internal/testcluster", others: anything},
 
 		{path: "autoscale", ours: slices.Concat(shared, []string{"provider/store"}), others: lean},
+		{path: "autoscale/prometheus", ours: []string{".", "autoscale"}, others: slices.Concat(lean, []string{
+			"github.com/prometheus/client_golang/", "github.com/prometheus/common/", "github.com/json-iterator/", "github.com/modern-go/",
+		})},
 		{path: "cost", ours: shared, others: lean},
 		{path: "discovery", ours: shared, others: lean},
 		{path: "volume", ours: shared, others: lean},
@@ -66,7 +69,7 @@ func floors() []floor {
 		{path: "provider", ours: slices.Concat(backends, []string{"httpapi"}), others: slices.Concat(lean, []string{"go.yaml.in/yaml/", "gopkg.in/yaml.v3"})},
 		{path: "provider/otel", ours: slices.Concat(backends, []string{"provider"}), others: anything},
 		{path: "examples", others: anything, ours: slices.Concat(backends, []string{
-			"fake", "httpapi", "httpapi/client", "kubernetes", "provider", "provider/conformance", "provider/otel", "provider/store/boltstore", "tencent",
+			"autoscale/prometheus", "fake", "httpapi", "httpapi/client", "kubernetes", "provider", "provider/conformance", "provider/otel", "provider/store/boltstore", "tencent",
 		})},
 	}
 }
