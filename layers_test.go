@@ -49,7 +49,7 @@ func floors() []floor {
 
 		{path: "autoscale", ours: slices.Concat(shared, []string{"provider/store"}), others: lean},
 		{path: "autoscale/prometheus", ours: []string{".", "autoscale"}, others: slices.Concat(lean, []string{
-			"github.com/prometheus/client_golang/", "github.com/prometheus/common/", "github.com/json-iterator/", "github.com/modern-go/",
+			"github.com/prometheus/", "github.com/json-iterator/", "github.com/modern-go/", "google.golang.org/protobuf/",
 		})},
 		{path: "cost", ours: shared, others: lean},
 		{path: "discovery", ours: shared, others: lean},
