@@ -17,7 +17,6 @@ const (
 var notes = map[hosting.Capability]string{
 	hosting.CanNetworkMetrics: noteKubelet,
 	hosting.CanDiskMetrics:    noteKubelet,
-	hosting.CanRecordEvent:    "recording events is not available on this provider yet",
 	hosting.CanMountVolumes:   noteVolumes,
 	hosting.CanEstimateCost:   noteCost,
 	hosting.CanActualCost:     noteCost,

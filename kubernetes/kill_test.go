@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 	if number := os.Getenv(envProcess); number != "" {
 		os.Exit(operate(number))
 	}
+	if os.Getenv(envElect) != "" {
+		os.Exit(elect())
+	}
 	os.Exit(m.Run())
 }
 

@@ -29,6 +29,8 @@ const (
 	// annotationRestartedAt on the pod template makes the controller replace
 	// the pods.
 	annotationRestartedAt = "skillcenter.io/restarted-at"
+	// annotationMetadata on an event is the metadata it was recorded with, as JSON.
+	annotationMetadata = "skillcenter.io/metadata"
 	// Who takes part in a creation, see participation.go.
 	annotationComplete = "skillcenter.io/complete"
 	annotationRefused  = "skillcenter.io/refused"

@@ -38,6 +38,7 @@ var (
 	_ hosting.InstancePlanner      = (*Provider)(nil)
 	_ hosting.Rollbacker           = (*Provider)(nil)
 	_ hosting.InstanceWatcher      = (*Provider)(nil)
+	_ hosting.EventRecorder        = (*Provider)(nil)
 )
 
 // New returns a Provider for the configuration. It reads kubeconfigs and the

@@ -102,7 +102,7 @@ func TestAnAutoscalerStaysIdleUntilItIsGivenBackAsItWas(t *testing.T) {
 			w.applyMark(t, hosting.TypeDeployment, 2)
 		},
 		"apply as is":  func(t *testing.T, w *world, _ string) { w.applyAsIs(t) },
-		"create again": func(t *testing.T, w *world, _ string) { w.createAgain(t) },
+		"create again": func(t *testing.T, w *world, _ string) { w.applyAsIs(t); w.createAgain(t) },
 		"rollback": func(t *testing.T, w *world, id string) {
 			w.applyMark(t, hosting.TypeDeployment, 1)
 			_, err := w.RollbackInstance(t.Context(), id, 0)
