@@ -84,10 +84,24 @@ func (p *Provider) scale(ctx context.Context, instanceID string, change scaling,
 		return p.fail(ctx, hosting.ScaleFailed, t.id, "scaling "+t.kind.kind+" "+t.name, err)
 	}
 	err = p.follow(ctx, hosting.ScaleFailed, t, a, operation)
-	if change.from != nil && hosting.ReasonOf(err) == hosting.Conflict {
-		return nil // it was that count: the instance has been deleted since, or its workload lost
+	if change.from == nil || err == nil {
+		return err
 	}
-	return err
+	return p.scaledNevertheless(t, err)
+}
+
+// scaledNevertheless is the answer of ScaleFrom if the anchor could not be
+// written after the count was: no error may say that nothing has changed.
+func (p *Provider) scaledNevertheless(t target, err error) error {
+	switch reason := hosting.ReasonOf(err); reason {
+	case hosting.Conflict, hosting.NotFound:
+		return nil // the instance has been deleted since, or its workload lost
+	case hosting.Canceled, hosting.DeadlineExceeded:
+		return err
+	}
+	failed := hosting.Errorf(p.config.Name, hosting.ScaleFailed, hosting.Unavailable, "the replicas are changed, but the anchor does not say so: %w", err)
+	failed.InstanceID = t.id
+	return failed
 }
 
 // setReplicas writes the count into the workload as it is now. It returns the

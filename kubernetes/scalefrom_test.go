@@ -141,3 +141,20 @@ func TestWhatHappensBeforeTheWriteRefusesAScalingFromACount(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatFailsAfterTheWriteDoesNotSayThatNothingHasChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	instance, err := w.CreateInstance(t.Context(), scalable(hosting.TypeDeployment))
+	require.NoError(t, err)
+	all := permissions(shippedRules(t, namespacedFile))
+	limited := w.provider(t, w.as(t, w.namespace+"-scaler", without(all, permission{"", "configmaps", "update"})))
+	err = limited.ScaleFrom(t.Context(), instance.ID, 2, 3)
+	require.ErrorIs(t, err, hosting.Unavailable)
+	assert.Contains(t, err.Error(), "the replicas are changed")
+	assert.Contains(t, err.Error(), "cannot update resource")
+	require.Equal(t, 3, newScaler(w, hosting.TypeDeployment).replicas(t))
+
+	p := w.interrupted(t, moment{nth: 1, method: "PUT", path: "/configmaps/skill-web", do: func() { w.delete(t, instance.ID) }})
+	require.NoError(t, p.ScaleFrom(t.Context(), instance.ID, 3, 4), "it was done")
+}
