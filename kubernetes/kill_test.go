@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envElect) != "" {
 		os.Exit(elect())
 	}
+	if progress := os.Getenv(envDocuments); progress != "" {
+		panic(writeDocuments(progress))
+	}
 	os.Exit(m.Run())
 }
 

@@ -142,12 +142,16 @@ func readNumbered(data []byte) (int, error) {
 }
 
 func wholeWrites(t *testing.T, e *env) {
-	const writes = 60
+	const writes, looks = 60, 20 // at least, of the writer and of each reader
 	d := e.put(t, store.Document{Key: e.key("a"), Data: numbered(0)})
 	var wait sync.WaitGroup
 	var done atomic.Bool
+	var satisfied atomic.Int32
 	look := func(read func() (store.Document, error)) {
-		for last := 0; !done.Load(); {
+		for last, n := 0, 0; !done.Load(); n++ {
+			if n == looks {
+				satisfied.Add(1)
+			}
 			seen, err := read()
 			if err != nil {
 				t.Error(err)
@@ -161,7 +165,8 @@ func wholeWrites(t *testing.T, e *env) {
 			last = n
 		}
 	}
-	for range 2 {
+	const readers = 4
+	for range readers / 2 {
 		wait.Go(func() { look(func() (store.Document, error) { return e.Get(e.ctx, d.Key) }) })
 		wait.Go(func() {
 			look(func() (store.Document, error) {
@@ -176,7 +181,7 @@ func wholeWrites(t *testing.T, e *env) {
 			})
 		})
 	}
-	for n := 1; n <= writes && !t.Failed(); n++ {
+	for n := 1; (n <= writes || satisfied.Load() < readers) && !t.Failed(); n++ {
 		d.Data = numbered(n)
 		written, err := e.Put(e.ctx, d)
 		if err != nil {
