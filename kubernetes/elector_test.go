@@ -68,19 +68,20 @@ func elect() int {
 	return 0
 }
 
-// candidate is a process that elects.
+// candidate is a process that takes part in an election.
 type candidate struct {
 	command *exec.Cmd
 	says    chan string
 	errors  *strings.Builder
 }
 
-func (w *world) candidate(t *testing.T) *candidate {
+// process starts the test binary as one that a variable turns it into.
+func (w *world) process(t *testing.T, variable string) *candidate {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := &candidate{command: exec.CommandContext(t.Context(), self), says: make(chan string, 100), errors: &strings.Builder{}}
-	c.command.Env = append(os.Environ(), envElect+"=1", envKubeconfig+"="+w.cluster.Kubeconfig, envNamespace+"="+w.namespace)
+	c.command.Env = append(os.Environ(), variable+"=1", envKubeconfig+"="+w.cluster.Kubeconfig, envNamespace+"="+w.namespace)
 	c.command.Stderr = c.errors
 	output, err := c.command.StdoutPipe()
 	require.NoError(t, err)
@@ -130,9 +131,9 @@ func (c *candidate) requireSilent(t *testing.T) {
 func TestAnotherProcessLeadsWhenTheLeaderIsKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	first := w.candidate(t)
+	first := w.process(t, envElect)
 	first.await(t, "leads")
-	second := w.candidate(t)
+	second := w.process(t, envElect)
 	second.await(t, "looked")
 	time.Sleep(2 * leaseLook) // it has seen the Lease being renewed
 	second.requireSilent(t)
@@ -143,7 +144,7 @@ func TestAnotherProcessLeadsWhenTheLeaderIsKilled(t *testing.T) {
 	assert.Greater(t, took, leaseTime-3*time.Second, "the Lease is respected")
 	assert.Less(t, took, leaseTime+2*leaseLook+5*time.Second)
 	// One that ends as it should gives the Lease back.
-	third := w.candidate(t)
+	third := w.process(t, envElect)
 	third.await(t, "looked")
 	require.NoError(t, second.command.Process.Signal(syscall.SIGTERM))
 	ended := time.Now()

@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envElect) != "" {
 		os.Exit(elect())
 	}
+	if os.Getenv(envAutoscale) != "" {
+		os.Exit(autoscaleUntilKilled())
+	}
 	if progress := os.Getenv(envDocuments); progress != "" {
 		panic(writeDocuments(progress))
 	}
