@@ -23,23 +23,24 @@ import (
 
 // A leader renews its Lease every leaseRetry and gives up when it has not been
 // able to for leaseRenewal, which is before others, who have not seen it change
-// for leaseDuration, take over. They look every one to 2.2 leaseRetry.
+// for leaseDuration, take over. They look every one to 2.2 leaseRetry: up to so
+// much passes until they see the last renewal, and as much again until they see
+// that the time is over. All of it together is less than 15 s.
 const (
-	leaseDuration = 15 * time.Second
-	leaseRenewal  = 10 * time.Second
-	leaseRetry    = 2 * time.Second
+	leaseDuration = 10 * time.Second
+	leaseRenewal  = 7 * time.Second
+	leaseRetry    = 1 * time.Second
 )
 
 // Elector returns an elector among the processes that use it by the same name,
 // with the same default region and the same Config.Owner. It keeps a Lease in
 // the namespace of that region. Names are DNS labels of up to 40 characters.
 //
-// A leader that ends gives the Lease back, and another one leads within seconds.
-// After one that was killed another one leads when it has not seen the Lease
-// being renewed for 15 seconds; it looks every 2 to 4.4 seconds. A leader that
-// cannot renew it is told within 12 seconds, before another one leads. Clocks are
-// not compared. What no lease can prevent is that a process which was suspended
-// goes on for a moment before it notices.
+// A leader that ends gives the Lease back, and another one leads 3 seconds later
+// at most. After one that was killed another one leads within 15 seconds, and
+// not before 9. A leader that cannot renew the Lease is told within 8 seconds,
+// before another one leads. Clocks are not compared. What no lease can prevent
+// is that a process which was suspended goes on for a moment before it notices.
 //
 // Lead returns an error if the API server refuses the Lease, such as for want
 // of a permission, also without having led; it waits while the API server is

@@ -26,10 +26,11 @@ import (
 	"skillcenter.io/hosting/kubernetes"
 )
 
-// The lease, and the longest that a candidate waits between two looks.
 const (
+	// leaseTime is the longest until another process leads after a kill,
+	// leaseLook the longest that a candidate waits between two looks.
 	leaseTime = 15 * time.Second
-	leaseLook = 4400 * time.Millisecond
+	leaseLook = 2200 * time.Millisecond
 )
 
 // envElect turns the test binary into a process that leads when it can.
@@ -141,8 +142,8 @@ func TestAnotherProcessLeadsWhenTheLeaderIsKilled(t *testing.T) {
 	killed := time.Now()
 	took := second.await(t, "leads").Sub(killed)
 	t.Logf("leads %s after the kill", took)
-	assert.Greater(t, took, leaseTime-3*time.Second, "the Lease is respected")
-	assert.Less(t, took, leaseTime+2*leaseLook+5*time.Second)
+	assert.Greater(t, took, 8*time.Second, "the Lease is respected")
+	assert.Less(t, took, leaseTime)
 	// One that ends as it should gives the Lease back.
 	third := w.process(t, envElect)
 	third.await(t, "looked")
@@ -151,7 +152,7 @@ func TestAnotherProcessLeadsWhenTheLeaderIsKilled(t *testing.T) {
 	second.await(t, "led")
 	took = third.await(t, "leads").Sub(ended)
 	t.Logf("leads %s after a proper end", took)
-	assert.Less(t, took, leaseTime-3*time.Second)
+	assert.Less(t, took, 8*time.Second, "it is given back")
 }
 
 // cutOff returns a provider whose requests, from a moment on, get no answer.
@@ -218,7 +219,7 @@ func TestTheLeaseIsHeldUntilTheLeaderHasEnded(t *testing.T) {
 			leading.Add(1)
 			close(leads)
 			<-ctx.Done()
-			time.Sleep(leaseTime + 2*leaseLook) // it takes its time
+			time.Sleep(leaseTime + leaseLook) // it takes its time
 			leading.Add(-1)
 		})
 	}()

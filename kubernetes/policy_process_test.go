@@ -197,7 +197,7 @@ func TestProcessesThatAreKilledWhileTheyLeadActAsOne(t *testing.T) {
 		}
 		took := time.Since(killed)
 		t.Logf("another process leads %s after the kill", took)
-		assert.Less(t, took, leaseTime+2*leaseLook+5*time.Second)
+		assert.Less(t, took, leaseTime)
 	}
 	time.Sleep(2 * policy.CooldownPeriod.Std())
 	require.Len(t, h.all(), 3, "it does not go beyond the policy's bounds")
