@@ -4,6 +4,7 @@ package kubernetes_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"testing"
@@ -291,4 +292,73 @@ func TestOfATakeOverAndAGiveBackAtOnceTheLastOneHolds(t *testing.T) {
 	require.NoError(t, slow.TakeOver(t.Context(), instance.ID))
 	require.Equal(t, before, w.hpa(t).Spec)
 	require.ErrorIs(t, w.ScaleFrom(t.Context(), instance.ID, 2, 3), hosting.Conflict)
+}
+
+func TestATakeOverThatDiesHalfwayIsCarriedOutByTheNextCall(t *testing.T) {
+	t.Parallel()
+	const custom = `{"spec":{"behavior":{"scaleUp":{"stabilizationWindowSeconds":7},"scaleDown":{"selectPolicy":"Min"}}}}`
+	for what, next := range map[string]func(w *world, ctx context.Context, id string, takenOver bool) error{
+		"the same again": func(w *world, ctx context.Context, id string, takenOver bool) error {
+			if takenOver {
+				return w.TakeOver(ctx, id)
+			}
+			return w.GiveBack(ctx, id)
+		},
+		"an apply": func(w *world, ctx context.Context, _ string, _ bool) error {
+			_, err := w.ApplyInstance(ctx, everything("web", hosting.TypeDeployment))
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			instance, err := w.CreateInstance(t.Context(), everything("web", hosting.TypeDeployment))
+			require.NoError(t, err)
+			w.patchHPA(t, custom)
+			before := w.hpa(t).Spec
+			dying := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+				c.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
+					return roundTrip(func(r *http.Request) (*http.Response, error) {
+						if r.Method == http.MethodPatch {
+							return nil, errors.New("the process is gone")
+						}
+						return next.RoundTrip(r)
+					})
+				}
+			})
+			require.ErrorContains(t, dying.TakeOver(t.Context(), instance.ID), "the process is gone")
+			require.Equal(t, before, w.hpa(t).Spec)
+			require.NoError(t, next(w, t.Context(), instance.ID, true))
+			w.requireIdle(t)
+			require.ErrorContains(t, dying.GiveBack(t.Context(), instance.ID), "the process is gone")
+			w.requireIdle(t)
+			require.NoError(t, next(w, t.Context(), instance.ID, false))
+			require.Equal(t, before, w.hpa(t).Spec)
+		})
+	}
+}
+
+func TestAPlanLeavesAnIdleAutoscalerAsItIs(t *testing.T) {
+	t.Parallel()
+	for what, patch := range map[string]string{"no behavior": "", "a behavior of its own": turnedOff} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			config := everything("web", hosting.TypeDeployment)
+			instance, err := w.CreateInstance(t.Context(), config)
+			require.NoError(t, err)
+			if patch != "" {
+				w.patchHPA(t, patch)
+			}
+			require.NoError(t, w.TakeOver(t.Context(), instance.ID))
+			plan, err := w.PlanInstance(t.Context(), config)
+			require.NoError(t, err)
+			for _, o := range plan.Objects {
+				if o.Kind == "HorizontalPodAutoscaler" {
+					assert.Equal(t, hosting.PlanKeep, o.Action, "%s", o.Manifest)
+				}
+			}
+			assert.Empty(t, plan.Changes)
+		})
+	}
 }
