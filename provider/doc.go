@@ -1,0 +1,2 @@
+// Package provider makes one host of several providers.
+package provider
