@@ -64,7 +64,7 @@ type modification struct {
 // changeTo works out how to change an instance to a request, and everything
 // that speaks against it.
 func (p *Provider) changeTo(in *instance, r request) (modification, []*hosting.Error) {
-	m := modification{request: r, resources: fillResources(r.config.Resources), replicas: in.replicasFor(r.config.Scaling)}
+	m := modification{request: r, resources: p.defaults.fillResources(r.config.Resources), replicas: in.replicasFor(r.config.Scaling)}
 	if in.terminating() {
 		return m, []*hosting.Error{fail(hosting.Conflict, "instance %s is being deleted", in.key)}
 	}

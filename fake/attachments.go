@@ -64,7 +64,7 @@ func (p *Provider) mountsFor(in *instance, m modification) (mounts []attachment,
 		}
 		paths[a.mount.MountPath] = a.volume
 		mount := hosting.VolumeMount{VolumeID: a.volume, MountPath: a.mount.MountPath, ReadOnly: a.mount.ReadOnly, SubPath: a.mount.SubPath}
-		if _, err := p.mountable(mount, in.id, atOnce(config, m.replicas), hasTarget(config.Scaling)); err != nil {
+		if _, err := p.mountable(mount, in.id, p.defaults.atOnce(config, m.replicas), hasTarget(config.Scaling)); err != nil {
 			refusals = append(refusals, fail(err.Reason, "%s: %s", field, err.Message))
 		}
 	}

@@ -27,6 +27,7 @@ func New(opts ...Option) *Provider {
 		},
 		nodes:     3,
 		rates:     DefaultRates(),
+		defaults:  protocolDefaults(),
 		workloads: func(hosting.CloudHostingConfig) Workload { return Workload{} },
 		instances: map[place]*instance{},
 		volumes:   map[string]*hosting.Volume{},
@@ -46,8 +47,7 @@ func New(opts ...Option) *Provider {
 func (p *Provider) mustFitIDs() {
 	for _, region := range p.regions {
 		for _, instanceType := range p.types {
-			id := hosting.ID{Provider: p.name, Region: region, Type: instanceType, Name: "x"}
-			if read, err := hosting.ParseID(id.String()); err != nil || read != id || p.name == "" {
+			if p.name == "" || !fitsID(hosting.ID{Provider: p.name, Region: region, Type: instanceType}) {
 				panic(fmt.Sprintf("fake.New: name %q, region %q and type %q cannot make an id: name and regions are DNS labels, types lower-case letters and digits",
 					p.name, region, instanceType))
 			}

@@ -47,6 +47,7 @@ type Provider struct {
 	types     []string
 	nodes     int
 	rates     Rates
+	defaults  defaults
 	workloads func(hosting.CloudHostingConfig) Workload
 
 	mu        sync.Mutex

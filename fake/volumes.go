@@ -132,7 +132,7 @@ func (p *Provider) MountVolume(ctx context.Context, volumeID, instanceID, mountP
 			}
 		}
 		mount := hosting.VolumeMount{VolumeID: volume.VolumeID, MountPath: mountPath, ReadOnly: readOnly}
-		if _, err := p.mountable(mount, in.id, atOnce(in.config, in.desired), hasTarget(in.config.Scaling)); err != nil {
+		if _, err := p.mountable(mount, in.id, p.defaults.atOnce(in.config, in.desired), hasTarget(in.config.Scaling)); err != nil {
 			return err
 		}
 		if err := in.mayRemount(); err != nil {
@@ -214,7 +214,7 @@ func (p *Provider) freeMounts(instance string) {
 func (p *Provider) volumesOf(r request) ([]*hosting.Volume, *hosting.Error) {
 	var volumes []*hosting.Volume
 	for i, mount := range r.config.Container.VolumeMounts {
-		volume, err := p.mountable(mount, r.id(), atOnce(r.config, p.initialReplicas(r.config)), hasTarget(r.config.Scaling))
+		volume, err := p.mountable(mount, r.id(), p.defaults.atOnce(r.config, p.initialReplicas(r.config)), hasTarget(r.config.Scaling))
 		if err != nil {
 			// The code is that of the call.
 			return nil, fail(err.Reason, "container.volumeMounts[%d]: %s", i, err.Message)

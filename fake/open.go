@@ -1,0 +1,58 @@
+package fake
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/go-multierror"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/provider/driver"
+)
+
+// Open is the [driver.Opener] of this package: it makes a Provider as
+// docs/configuration.md says. What only a program can give is for [New].
+func Open(_ context.Context, env driver.Env, section driver.Section) (driver.Backend, error) {
+	var file fileSection
+	var failures *multierror.Error
+	if err := section.Decode(&file); err != nil {
+		failures = multierror.Append(failures, err)
+	}
+	for i, region := range file.Regions {
+		if !fitsID(hosting.ID{Region: region, Type: "x"}) {
+			failures = multierror.Append(failures, section.Errorf(fmt.Sprintf("regions[%d]", i), "%.80q: allowed: a DNS label", region))
+		}
+	}
+	for i, instanceType := range file.InstanceTypes {
+		if !fitsID(hosting.ID{Region: "x", Type: instanceType}) || instanceType == volumeType {
+			failures = multierror.Append(failures, section.Errorf(fmt.Sprintf("instanceTypes[%d]", i),
+				"%.80q: allowed: lower-case letters and digits, beginning with a letter, and not %q", instanceType, volumeType))
+		}
+	}
+	if file.Nodes != nil && *file.Nodes < 1 {
+		failures = multierror.Append(failures, section.Errorf("nodes", "%d: allowed: 1 or more", *file.Nodes))
+	}
+	if failures != nil {
+		return driver.Backend{}, failures
+	}
+	options := []Option{WithName(env.Name), WithRegions(file.Regions...), WithInstanceTypes(file.InstanceTypes...),
+		WithDefaults(env.Defaults.Resources, env.Defaults.Scaling)}
+	if file.Nodes != nil {
+		options = append(options, WithNodes(*file.Nodes))
+	}
+	p := New(options...)
+	return driver.Backend{Provider: p, Volumes: p, Close: p.Close}, nil
+}
+
+// fileSection is the section of a configuration file.
+type fileSection struct {
+	Regions       []string `yaml:"regions"`
+	InstanceTypes []string `yaml:"instanceTypes"`
+	Nodes         *int     `yaml:"nodes"`
+}
+
+func fitsID(id hosting.ID) bool {
+	id.Name = "x"
+	read, err := hosting.ParseID(id.String())
+	return err == nil && read == id
+}
