@@ -1,7 +1,8 @@
 // Package store keeps small JSON documents, such as the policies of an
 // autoscaler: in memory ([Memory]), in a file (package boltstore), in a cluster
 // (package kubernetes) or wherever a program wants. Package storetest has the
-// suite that every store passes.
+// suite that every store passes; a store of your own uses [Document.Validate],
+// [CheckPut] and [CheckDelete] to do as the others do.
 package store
 
 import (
@@ -17,10 +18,12 @@ type Document struct {
 	// Owner is the id of the instance that the document is about, if any.
 	// Where the platform can, the document goes when the instance is deleted.
 	Owner string
-	// Data is any JSON value.
+	// Data is any JSON value, in UTF-8, of at most [MaxSize] bytes. White space
+	// between its parts may get lost.
 	Data json.RawMessage
-	// Version changes with every write. What it looks like is the store's
-	// business; compare it for equality only.
+	// Version changes with every write, and those of a document that was
+	// deleted do not come back with another one of its key. What it looks like
+	// is the store's business; compare it for equality only.
 	Version string
 }
 
@@ -29,8 +32,11 @@ type Document struct {
 // sees half of a write. All methods may be called concurrently, also by several
 // processes that share the same place, and they copy what they are given.
 //
-// Errors wrap a [hosting.Reason]: NotFound, AlreadyExists, Conflict,
-// InvalidArgument, Unavailable and so on.
+// Errors are of type [*hosting.Error] and name the key. Their reason is
+// NotFound, AlreadyExists, Conflict, InvalidArgument, Unavailable and so on,
+// their code [hosting.GetFailed], [hosting.ListFailed], [hosting.UpdateFailed]
+// for Put or [hosting.DeleteFailed]. After one with another reason than the
+// first four a write may have happened.
 type Store interface {
 	// Get returns a document, or NotFound.
 	Get(ctx context.Context, key string) (Document, error)
