@@ -47,7 +47,7 @@ func floors() []floor {
 		{path: "internal/mocks", ours: []string{"."}, others: []string{"github.com/golang/mock/"}},
 		{path: "internal/testcluster", others: anything},
 
-		{path: "autoscale", ours: shared, others: lean},
+		{path: "autoscale", ours: slices.Concat(shared, []string{"provider/store"}), others: lean},
 		{path: "cost", ours: shared, others: lean},
 		{path: "discovery", ours: shared, others: lean},
 		{path: "volume", ours: shared, others: lean},

@@ -1,12 +1,16 @@
 package fake
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"time"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/autoscale"
 )
+
+var _ autoscale.Backend = (*Provider)(nil)
 
 const (
 	// autoscaleInterval is the time between two looks of an autoscaler, as on
@@ -48,7 +52,7 @@ func (in *instance) replicaRange() (minimum, maximum int) {
 func (in *instance) autoscale(t time.Time) {
 	in.nextTick = t.Add(autoscaleInterval)
 	m := in.metrics(t)
-	if m.ReadyReplicas == 0 || in.desired == 0 {
+	if m.ReadyReplicas == 0 || in.desired == 0 || in.takenOver {
 		return
 	}
 	scaling := in.provider.defaults.autoscaling(in.config)
@@ -73,4 +77,39 @@ func wantedFor(use, request float64, target, replicas int) int {
 		return replicas
 	}
 	return int(math.Ceil(wanted))
+}
+
+// ScaleFrom changes the number of replicas unless it is no longer from, or the
+// instance is stopped, which is a Conflict.
+func (p *Provider) ScaleFrom(ctx context.Context, instanceID string, from, to int) error {
+	return p.change(ctx, onInstance("ScaleFrom", hosting.ScaleFailed, instanceID), func(in *instance, now time.Time) error {
+		var conflict error
+		switch {
+		case in.stopped:
+			conflict = fail(hosting.Conflict, "instance %s is stopped", in.key)
+		case in.desired != from:
+			conflict = fail(hosting.Conflict, "instance %s has %d replicas, not %d", in.key, in.desired, from)
+		case hasTarget(in.config.Scaling) && !in.takenOver:
+			conflict = fail(hosting.Conflict, "instance %s is scaled by its autoscaler, %s", in.key, in.autoscalerName())
+		}
+		return in.scale(now, to, conflict)
+	})
+}
+
+// TakeOver stops the autoscaler that an instance has, or gets, if its scaling
+// has a target: it acts no more until GiveBack.
+func (p *Provider) TakeOver(ctx context.Context, instanceID string) error {
+	return p.setTakenOver(ctx, "TakeOver", instanceID, true)
+}
+
+// GiveBack lets the instance's own autoscaler act again.
+func (p *Provider) GiveBack(ctx context.Context, instanceID string) error {
+	return p.setTakenOver(ctx, "GiveBack", instanceID, false)
+}
+
+func (p *Provider) setTakenOver(ctx context.Context, method, instanceID string, taken bool) error {
+	return p.change(ctx, onInstance(method, hosting.ScaleFailed, instanceID), func(in *instance, _ time.Time) error {
+		in.takenOver = taken
+		return nil
+	})
 }

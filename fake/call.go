@@ -82,7 +82,7 @@ func locked[T any](p *Provider, effect func(now time.Time) (T, error)) (T, error
 // computer's clock: a simulation cannot.
 func (p *Provider) clock() time.Time {
 	// Round drops the monotonic reading, so that all times compare alike.
-	now := time.Now().UTC().Round(0)
+	now := p.now().UTC().Round(0)
 	if now.Before(p.latest) {
 		return p.latest
 	}

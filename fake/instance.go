@@ -25,6 +25,7 @@ type instance struct {
 	workloads map[int]Workload       // of the revisions
 	resources hosting.ResourceConfig // in force for replicas that start now
 	exclusive bool                   // it has a volume that only one replica may use
+	takenOver bool                   // its autoscaler does not act
 	storage   float64                // bytes of the volumes that are mounted
 
 	created, updated time.Time

@@ -106,28 +106,38 @@ func (p *Provider) RunNow(ctx context.Context, instanceID string) error {
 // ScaleInstance sets the number of replicas, 0 to 100000.
 func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replicas int) error {
 	return p.change(ctx, onInstance("ScaleInstance", hosting.ScaleFailed, instanceID), func(in *instance, now time.Time) error {
-		if err := hosting.ValidateReplicas(replicas); err != nil {
-			return fail(hosting.InvalidArgument, "%w", err)
+		var conflict error
+		if hasTarget(in.config.Scaling) && !in.stopped {
+			conflict = fail(hosting.Conflict, "instance %s is scaled by its autoscaler, %s", in.key, in.autoscalerName())
 		}
-		switch {
-		case !scales(in.id.Type):
-			return fail(hosting.Unsupported, "instance %s is a %s, which cannot be scaled", in.key, in.id.Type)
-		case in.finished():
-			return fail(hosting.Conflict, "job %s has ended", in.key)
-		case in.id.Type == hosting.TypeJob && replicas == 0:
-			return fail(hosting.InvalidArgument, "%w", hosting.FieldErrors{{Field: "replicas", Value: 0,
-				Allowed: "1 or more for a job, which would be complete without any: stop it instead"}})
-		case hasTarget(in.config.Scaling) && !in.stopped:
-			return fail(hosting.Conflict, "instance %s is scaled by its autoscaler, %s", in.key, in.autoscalerName())
-		case in.exclusive && replicas > 1:
-			return fail(hosting.Conflict, "instance %s has a volume that only one replica can use", in.key)
-		case replicas == in.desired:
-			return nil
-		}
-		in.scaleTo(replicas)
-		in.changedBy(now, "Scaled", fmt.Sprintf("scaled to %d replicas", replicas))
-		return nil
+		return in.scale(now, replicas, conflict)
 	})
+}
+
+// scale sets the number of replicas. A conflict that the caller has found comes
+// after what is wrong with the call itself.
+func (in *instance) scale(now time.Time, replicas int, conflict error) error {
+	if err := hosting.ValidateReplicas(replicas); err != nil {
+		return fail(hosting.InvalidArgument, "%w", err)
+	}
+	switch {
+	case !scales(in.id.Type):
+		return fail(hosting.Unsupported, "instance %s is a %s, which cannot be scaled", in.key, in.id.Type)
+	case in.finished():
+		return fail(hosting.Conflict, "job %s has ended", in.key)
+	case in.id.Type == hosting.TypeJob && replicas == 0:
+		return fail(hosting.InvalidArgument, "%w", hosting.FieldErrors{{Field: "replicas", Value: 0,
+			Allowed: "1 or more for a job, which would be complete without any: stop it instead"}})
+	case conflict != nil:
+		return conflict
+	case in.exclusive && replicas > 1:
+		return fail(hosting.Conflict, "instance %s has a volume that only one replica can use", in.key)
+	case replicas == in.desired:
+		return nil
+	}
+	in.scaleTo(replicas)
+	in.changedBy(now, "Scaled", fmt.Sprintf("scaled to %d replicas", replicas))
+	return nil
 }
 
 // UpdateResources changes what each replica may use; fields that are zero stay

@@ -28,6 +28,7 @@ func New(opts ...Option) *Provider {
 		nodes:     3,
 		rates:     DefaultRates(),
 		defaults:  protocolDefaults(),
+		now:       time.Now,
 		workloads: func(hosting.CloudHostingConfig) Workload { return Workload{} },
 		instances: map[place]*instance{},
 		volumes:   map[string]*hosting.Volume{},
@@ -88,6 +89,18 @@ func WithNodes(n int) Option {
 			panic(fmt.Sprintf("fake.WithNodes(%d): there is at least one node", n))
 		}
 		p.nodes = n
+	}
+}
+
+// WithClock lets the provider read the time from now, which may be called
+// concurrently: a simulation has a clock of its own. What waits goes by the
+// computer's clock all the same: streams of logs, watches, and the delays of call
+// faults. With another clock they are of no use.
+func WithClock(now func() time.Time) Option {
+	return func(p *Provider) {
+		if now != nil {
+			p.now = now
+		}
 	}
 }
 

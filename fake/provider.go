@@ -48,6 +48,7 @@ type Provider struct {
 	nodes     int
 	rates     Rates
 	defaults  defaults
+	now       func() time.Time
 	workloads func(hosting.CloudHostingConfig) Workload
 
 	mu        sync.Mutex
