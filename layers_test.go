@@ -43,6 +43,7 @@ func floors() []floor {
 		{path: ".", ours: []string{"internal/cron"}},
 		{path: "internal/configs", ours: []string{"."}},
 		{path: "internal/cron"},
+		{path: "internal/intercept", ours: []string{"."}},
 		{path: "internal/loglines", ours: []string{"."}},
 		{path: "internal/mocks", ours: []string{"."}, others: []string{"github.com/golang/mock/"}},
 		{path: "internal/testcluster", others: anything},
@@ -63,8 +64,8 @@ func floors() []floor {
 		{path: "httpapi", ours: []string{"."}, others: lean},
 		{path: "httpapi/client", ours: []string{"."}, others: lean},
 
-		{path: "provider", ours: slices.Concat(backends, []string{"httpapi"}), others: slices.Concat(lean, []string{"go.yaml.in/yaml/", "gopkg.in/yaml.v3"})},
-		{path: "provider/otel", ours: slices.Concat(backends, []string{"provider"}), others: anything},
+		{path: "provider", ours: slices.Concat(backends, []string{"httpapi", "internal/intercept"}), others: slices.Concat(lean, []string{"go.yaml.in/yaml/", "gopkg.in/yaml.v3"})},
+		{path: "provider/otel", ours: slices.Concat(backends, []string{"internal/intercept", "provider"}), others: anything},
 		{path: "examples", others: anything, ours: slices.Concat(backends, []string{
 			"fake", "httpapi", "httpapi/client", "kubernetes", "provider", "provider/conformance", "provider/otel", "provider/store/boltstore", "tencent",
 		})},

@@ -1,0 +1,92 @@
+package intercept
+
+import (
+	"context"
+
+	"skillcenter.io/hosting"
+)
+
+// Call is a call of a provider. What does not apply is empty.
+type Call struct {
+	// Method is the Go name, such as "ScaleInstance".
+	Method string
+	// Changes tells that it is there to change something.
+	Changes bool
+	// Stream tells that it lasts as long as its caller wants.
+	Stream bool
+	// InstanceID is what it was given.
+	InstanceID string
+	// Name, Type and Region are those of the configuration that it was given,
+	// of which nothing else is here: the rest may be secret.
+	Name, Type, Region string
+}
+
+// Result is how a call has ended.
+type Result struct {
+	Err error
+	// InstanceID is that of the instance that was returned, if one was.
+	InstanceID string
+	// Items is how many were returned, if IsList.
+	Items  int
+	IsList bool
+}
+
+// Hook is told of a call before it is made. The call gets the context that is
+// returned, and its end is told to done, once. Both run in the goroutine of the
+// caller.
+type Hook func(ctx context.Context, call Call) (own context.Context, done func(Result))
+
+// Wrap returns a provider that tells hook of every call of p, abilities
+// included. The accessors, which do no I/O, are no calls.
+func Wrap(p hosting.CloudHostingProvider, hook Hook) *Provider {
+	return &Provider{Forward{p}, hook}
+}
+
+// Provider is what Wrap returns.
+type Provider struct {
+	Forward
+	hook Hook
+}
+
+// on is a call about an instance.
+func on(method, instanceID string) Call { return Call{Method: method, InstanceID: instanceID} }
+
+// with is a call with a configuration.
+func with(method string, config hosting.CloudHostingConfig) Call {
+	return Call{Method: method, Name: config.InstanceName, Type: config.InstanceType, Region: config.Region}
+}
+
+func (c Call) changing() Call {
+	c.Changes = true
+	return c
+}
+
+// ask makes a call that returns something.
+func ask[T any](ctx context.Context, p *Provider, c Call, do func(context.Context) (T, error)) (T, error) {
+	return tell(ctx, p, c, do, func(T) Result { return Result{} })
+}
+
+// askList makes a call that returns a list.
+func askList[T any](ctx context.Context, p *Provider, c Call, do func(context.Context) ([]T, error)) ([]T, error) {
+	return tell(ctx, p, c, do, func(list []T) Result { return Result{Items: len(list), IsList: true} })
+}
+
+// askInstance makes a call that returns an instance.
+func askInstance(ctx context.Context, p *Provider, c Call, do func(context.Context) (hosting.CloudInstance, error)) (hosting.CloudInstance, error) {
+	return tell(ctx, p, c, do, func(instance hosting.CloudInstance) Result { return Result{InstanceID: instance.ID} })
+}
+
+// act makes a call that returns nothing.
+func act(ctx context.Context, p *Provider, c Call, do func(context.Context) error) error {
+	_, err := ask(ctx, p, c.changing(), func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) })
+	return err
+}
+
+func tell[T any](ctx context.Context, p *Provider, c Call, do func(context.Context) (T, error), sum func(T) Result) (T, error) {
+	ctx, done := p.hook(ctx, c)
+	result, err := do(ctx)
+	summary := sum(result)
+	summary.Err = err
+	done(summary)
+	return result, err
+}
