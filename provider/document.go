@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -70,6 +69,10 @@ func parse(file string, data []byte, lookup func(string) (string, bool)) *docume
 		doc.problem(0, "", "the file has %d bytes: allowed: at most %d", len(data), maxFileSize)
 		return doc
 	}
+	if line, found := badCharacter(data); found {
+		doc.problem(line, "", "a character that YAML does not allow: allowed: UTF-8 text")
+		return doc
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var read, second yaml.Node
 	err := decoder.Decode(&read)
@@ -82,7 +85,8 @@ func parse(file string, data []byte, lookup func(string) (string, bool)) *docume
 		}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		doc.syntax(err)
+		line, text := syntaxError(err, data)
+		doc.problem(line, "", "not YAML: %s", text)
 	}
 	if read.Kind != yaml.DocumentNode {
 		return doc
@@ -94,17 +98,6 @@ func parse(file string, data []byte, lookup func(string) (string, bool)) *docume
 
 func (doc *document) problem(line int, key, format string, args ...any) {
 	doc.problems = append(doc.problems, Problem{doc.file, line, key, fmt.Errorf(format, args...)})
-}
-
-var syntaxError = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
-
-func (doc *document) syntax(err error) {
-	line, text := 0, err.Error()
-	if parts := syntaxError.FindStringSubmatch(text); parts != nil {
-		line, _ = strconv.Atoi(parts[1])
-		text = parts[2]
-	}
-	doc.problem(line, "", "not YAML: %s", text)
 }
 
 // reader makes nodes of what the YAML library read.
