@@ -18,13 +18,15 @@ func Open(_ context.Context, env driver.Env, section driver.Section) (driver.Bac
 	if err := section.Decode(&file); err != nil {
 		failures = multierror.Append(failures, err)
 	}
+	// What could not be read is empty, and has been told.
+	bad := func(id hosting.ID, text string) bool { return !fitsID(id) && (text != "" || failures == nil) }
 	for i, region := range file.Regions {
-		if !fitsID(hosting.ID{Region: region, Type: "x"}) {
+		if bad(hosting.ID{Region: region, Type: "x"}, region) {
 			failures = multierror.Append(failures, section.Errorf(fmt.Sprintf("regions[%d]", i), "%.80q: allowed: a DNS label", region))
 		}
 	}
 	for i, instanceType := range file.InstanceTypes {
-		if !fitsID(hosting.ID{Region: "x", Type: instanceType}) || instanceType == volumeType {
+		if instanceType == volumeType || bad(hosting.ID{Region: "x", Type: instanceType}, instanceType) {
 			failures = multierror.Append(failures, section.Errorf(fmt.Sprintf("instanceTypes[%d]", i),
 				"%.80q: allowed: lower-case letters and digits, beginning with a letter, and not %q", instanceType, volumeType))
 		}

@@ -222,7 +222,7 @@ func (c Config) withDefaults() (Config, error) {
 		place := Region{Namespace: region.Namespace, Kubeconfig: region.Kubeconfig, Context: region.Context}
 		check(!places[place], field+".namespace", region.Namespace, "each namespace of a cluster once: its instances would have two ids")
 		places[place] = true
-		check(isLabel(region.Namespace), field+".namespace", region.Namespace, "a DNS label")
+		check(isLabel(region.Namespace) || region.Namespace == region.Name, field+".namespace", region.Namespace, "a DNS label")
 		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
 	}
 	check(c.LogStreams > 0, "logStreams", c.LogStreams, "a positive number")

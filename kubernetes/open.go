@@ -30,7 +30,8 @@ func Open(ctx context.Context, env driver.Env, section driver.Section) (driver.B
 	}
 	p, err := New(ctx, config)
 	if err != nil {
-		return driver.Backend{}, section.Errorf(file.keyOfFile(err), "%w", err)
+		key, allowed := file.keyOfFile(err)
+		return driver.Backend{}, section.Errorf(key, "%w: allowed: %s", commonCause(err), allowed)
 	}
 	return driver.Backend{Provider: p, Run: p.Run}, nil
 }
@@ -238,22 +239,39 @@ func (f fileSection) refer(section driver.Section, err error) []error {
 }
 
 // keyOfFile returns the key that names the file which could not be read, or ""
-// if it is something else that failed.
-func (f fileSection) keyOfFile(err error) string {
+// if it is something else that failed, and what is allowed.
+func (f fileSection) keyOfFile(err error) (key, allowed string) {
+	const kubeconfig = "a kubeconfig that can be read, or in a pod none"
 	var file *fs.PathError
 	if !errors.As(err, &file) {
-		return ""
+		return "", kubeconfig
 	}
 	i := slices.IndexFunc(f.Regions, func(r fileRegion) bool { return r.Kubeconfig == file.Path })
 	switch {
 	case file.Path == f.Kubeconfig:
-		return "kubeconfig"
+		return "kubeconfig", kubeconfig
 	case file.Path == f.KubeletMetrics.CAFile:
-		return "kubeletMetrics.caFile"
+		return "kubeletMetrics.caFile", "a file of certificates that can be read"
 	case i >= 0:
-		return regionField(i) + ".kubeconfig"
+		return regionField(i) + ".kubeconfig", kubeconfig
 	}
-	return ""
+	return "", kubeconfig
+}
+
+// commonCause returns why the regions could not be connected: once, if it is the same
+// for all.
+func commonCause(err error) error {
+	var regions *multierror.Error
+	if !errors.As(err, &regions) {
+		return err
+	}
+	first := errors.Unwrap(regions.Errors[0])
+	for _, e := range regions.Errors {
+		if of := errors.Unwrap(e); of == nil || of.Error() != first.Error() {
+			return regions
+		}
+	}
+	return first
 }
 
 // errorsOf returns err as a list, which is empty for nil.

@@ -252,10 +252,14 @@ func (l *loader) split(root *node) (own *node, sections []named) {
 				continue
 			}
 			for _, e := range e.value.entries {
-				if l.isProvider(e) {
-					sections = append(sections, named{e, join(hostingKey, e.key)})
-				} else {
+				switch path := join(hostingKey, e.key); {
+				case slices.Contains(ownKeys, e.key):
 					own.entries = append(own.entries, e)
+				case isProvider(e):
+					sections = append(sections, named{e, path})
+				default:
+					l.problem(e.line, path, "unknown key%s: allowed: %s, or a provider: %s",
+						suggestion(e.key, ownKeys), strings.Join(ownKeys, ", "), providerAllowed)
 				}
 			}
 		case kubernetesKey:
@@ -265,33 +269,29 @@ func (l *loader) split(root *node) (own *node, sections []named) {
 				suggestion(e.key, []string{hostingKey, kubernetesKey}))
 		}
 	}
-	for i, e := range sections {
-		for _, other := range sections[:i] {
-			if other.key == e.key {
-				l.problem(e.line, e.path, "stands in %s too, on line %d: allowed: one of the two", other.path, other.line)
-			}
-		}
-	}
 	return own, sections
 }
 
 // isProvider tells whether an entry of "hosting" is the section of a provider.
 // One that is nearly a key of the host's needs a type to be one.
-func (l *loader) isProvider(e entry) bool {
-	known := fieldsOf(settingsType).names
-	if slices.Contains(known, e.key) || e.value.kind != aMapping && !e.value.null {
-		return false
-	}
-	return e.value.child("type") != nil || nearest(e.key, known) == ""
+func isProvider(e entry) bool {
+	return providerName.MatchString(e.key) && (e.value.kind == aMapping || e.value.null) &&
+		(e.value.child("type") != nil || nearest(e.key, ownKeys) == "")
 }
 
-var providerName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+var (
+	ownKeys      = fieldsOf(settingsType).names
+	providerName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+)
+
+const providerAllowed = "a mapping under its name, which is lower-case letters, digits and '-' inside, at most 63 characters"
 
 func (l *loader) provider(e named) {
-	if !providerName.MatchString(e.key) {
-		l.problem(e.line, e.path, "unknown key%s: allowed: %s, or the name of a provider: lower-case letters, digits and '-' inside, at most 63 characters",
-			suggestion(e.key, fieldsOf(settingsType).names), strings.Join(fieldsOf(settingsType).names, ", "))
-		return
+	for _, other := range l.config.Providers {
+		if other.Name == e.key {
+			l.problem(e.line, e.path, "stands under %s too: allowed: one of the two", hostingKey)
+			return
+		}
 	}
 	if e.value.kind != aMapping && !e.value.null {
 		l.problem(e.line, e.path, "is %s: allowed: a mapping", e.value.kind)
@@ -338,7 +338,12 @@ func (l *loader) settle(read settings) {
 // check tells what is wrong with the host's own part of a configuration.
 func (c Config) check() Problems {
 	var problems Problems
-	bad := func(key, format string, args ...any) { problems = append(problems, c.problem(key, format, args...)) }
+	bad := func(key, format string, args ...any) {
+		// What could not be read is not what the file says.
+		if c.source == nil || !slices.ContainsFunc(c.source.problems, func(p Problem) bool { return p.Key == key }) {
+			problems = append(problems, c.problem(key, format, args...))
+		}
+	}
 	// An instance that says the same is checked in the same way.
 	var wrong hosting.FieldErrors
 	errors.As(hosting.CloudHostingConfig{

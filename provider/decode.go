@@ -173,8 +173,9 @@ func set(into reflect.Value, text string) error {
 		into.SetString(text)
 		ok = true
 	case reflect.Bool:
-		ok = text == "true" || text == "false"
-		into.SetBool(text == "true")
+		if ok = text == "true" || text == "false"; ok {
+			into.SetBool(text == "true")
+		}
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		number, err := strconv.ParseInt(text, 10, into.Type().Bits())
 		// What begins with 0 or + is a whole number of other kinds elsewhere.

@@ -125,7 +125,7 @@ func (r *reader) read(from *yaml.Node, path string) *node {
 	defer func() { r.depth-- }()
 	if from.Kind == yaml.AliasNode {
 		if r.open[from.Alias] {
-			r.doc.problem(from.Line, path, "the alias *%s is inside of what it stands for", from.Value)
+			r.doc.problem(from.Line, path, "the alias *%s is inside of what it stands for: allowed: an alias of something else", from.Value)
 			return nil
 		}
 		n := r.read(from.Alias, path)

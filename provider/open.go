@@ -46,7 +46,10 @@ func Open(ctx context.Context, config Config, openers map[string]driver.Opener, 
 		errs = append(errs, config.source.problems)
 	}
 	if !config.Enabled {
-		return nil, failure(append(errs, config.problem("hosting.enabled", "%w: allowed: true, to open a host", ErrDisabled))...)
+		if err := failure(errs...); err != nil {
+			return nil, err
+		}
+		return nil, failure(config.problem("hosting.enabled", "%w: allowed: true, to open a host", ErrDisabled))
 	}
 	backends, failures := config.open(ctx, openers, set)
 	errs = append(errs, failures...)
@@ -154,8 +157,8 @@ func (c Config) defaultName() (string, error) {
 	}
 	name := c.DefaultProvider
 	switch {
-	case len(enabled) == 0 && len(c.Providers) > 0 && c.source != nil && len(c.source.problems) > 0:
-		return "", nil // the reason is among the problems
+	case len(enabled) == 0 && c.source != nil && len(c.source.problems) > 0:
+		return "", nil // that may be why
 	case len(enabled) == 0:
 		return "", c.problem(hostingKey, "no provider is enabled: allowed: at least one, such as kubernetes: {enabled: true}")
 	case name == "" && len(enabled) == 1:

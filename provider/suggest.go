@@ -8,7 +8,7 @@ import (
 // suggestion asks whether one of the names was meant, if one is near.
 func suggestion(given string, names []string) string {
 	if name := nearest(given, names); name != "" {
-		return fmt.Sprintf(", did you mean %q?", name)
+		return fmt.Sprintf(" (did you mean %q?)", name)
 	}
 	return ""
 }
