@@ -3,6 +3,8 @@ package provider_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,4 +108,14 @@ func conform(t *testing.T, open func() hosting.CloudHostingProvider, names ...st
 		Wrap:          func(t *testing.T, run func(*testing.T)) { synctest.Test(t, run) },
 		ProviderNames: names,
 	})
+}
+
+// emptyKubeconfig returns a kubeconfig that names no cluster.
+func emptyKubeconfig(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	content := "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n" +
+		"contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n"
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
 }

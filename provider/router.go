@@ -90,7 +90,7 @@ func NewRouter(defaultProvider string, backends []Named) (*Router, error) {
 	for i, n := range r.backends {
 		probe := hosting.ID{Provider: n.Name, Region: "r", Type: "t", Name: "n"}
 		switch id, err := hosting.ParseID(probe.String()); {
-		case err != nil || id != probe:
+		case err != nil || id != probe || n.Name == "":
 			return nil, hosting.Errorf(n.Name, hosting.InvalidConfig, hosting.InvalidArgument,
 				"the name of provider %q: allowed: lower-case letters, digits and '-' inside, at most 63 characters", n.Name)
 		case n.Provider == nil:

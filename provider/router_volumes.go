@@ -33,6 +33,7 @@ func (r *Router) CreateVolume(ctx context.Context, volume hosting.Volume) (hosti
 		return hosting.Volume{}, n.lacks(hosting.VolumeFailed, "volumes")
 	}
 	volume.Provider = ""
+	volume.VolumeID, volume.InstanceID, volume.Mounts = "", "", nil // the backend's to set
 	created, err := n.Volumes.CreateVolume(ctx, volume)
 	return n.qualifyVolume(created), n.failure(hosting.VolumeFailed, err)
 }

@@ -77,6 +77,14 @@ type Backend struct {
 	Close func() error
 }
 
+// Names of checks that several platforms make. For these it is known what to do
+// when they do not pass.
+const (
+	CheckAdmission = "admission" // the platform takes what the instance consists of
+	CheckQuota     = "quota"     // the account or namespace has enough left for all replicas
+	CheckNodes     = "nodes"     // a replica fits on some node
+)
+
 // Checker tells whether a platform would take an instance.
 type Checker interface {
 	// CheckConfig looks at a configuration as CreateInstance would, and
