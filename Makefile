@@ -2,7 +2,7 @@
 # make e2e       the rest, on a real node with real containers (root, Debian)
 # make race      the tests of the library with the race detector
 # make lint      gofmt, go vet on three platforms, staticcheck
-# make bench     what the provider costs beside client-go alone
+# make bench     what the Kubernetes provider costs beside client-go alone, and what 10,000 policies cost
 # make bench-logs  what following logs loses and how fast it is, beside stern (root, Debian)
 # make cluster   a Kubernetes to play with; make cluster-down removes it
 
@@ -26,7 +26,7 @@ test: cluster-binaries
 PROCESSES = ^Test(SuiteFindsDefects|(Create|Apply)KilledAfterAnyWrite.*|TwoProcesses.*)$$
 .PHONY: race
 race: cluster-binaries
-	$(GO) test -race -timeout 20m $(PARALLEL) -skip '$(PROCESSES)' . ./fake/... ./internal/configs ./internal/cron ./internal/loglines ./provider/... ./kubernetes
+	$(GO) test -race -timeout 20m $(PARALLEL) -skip '$(PROCESSES)' . ./autoscale/... ./fake/... ./internal/configs ./internal/cron ./internal/loglines ./provider/... ./kubernetes
 
 # E2E selects end-to-end tests by name. By default it is those that the tag
 # adds: make test runs the others.
@@ -38,6 +38,7 @@ e2e: cluster-binaries
 
 .PHONY: bench
 bench: cluster-binaries
+	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 10m ./autoscale
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./kubernetes
 
 # docs/logs.md explains the table that it prints. It builds stern once, into

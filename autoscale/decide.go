@@ -49,10 +49,11 @@ func Decide(policy hosting.AutoScalePolicy, state State, seen Observation, now h
 	case found.down != nil:
 		d.Cause, d.Rule, d.Value = CauseDown, *found.down, found.downValue
 		asked -= d.Rule.StepSize
-	case clamp(d.From) != d.From:
-		d.Cause = CauseBounds
 	}
 	d.Wanted = clamp(asked)
+	if inside := clamp(d.From); inside != d.From && d.Wanted == inside {
+		d.Cause, d.Rule, d.Value = CauseBounds, hosting.ScaleRule{}, 0 // it would be so without the rule
+	}
 
 	window := policy.StabilizationWindow.Std()
 	if follows {
