@@ -23,7 +23,7 @@ test: cluster-binaries
 # The race detector needs a C compiler. It sees one process at a time, so tests
 # that are about several, and start dozens of them, are left to make test: what
 # each process does is done by other tests, too.
-PROCESSES = ^Test(SuiteFindsDefects|(Create|Apply)KilledAfterAnyWrite.*|TwoProcesses.*)$$
+PROCESSES = ^Test(SuiteFindsDefects|KillingFindsDefects|.*WhenTheProcessIsKilled|(Create|Apply)KilledAfterAnyWrite.*|TwoProcesses.*)$$
 .PHONY: race
 race: cluster-binaries
 	$(GO) test -race -timeout 20m $(PARALLEL) -skip '$(PROCESSES)' . ./autoscale/... ./fake/... ./internal/configs ./internal/cron ./internal/loglines ./provider/... ./kubernetes

@@ -47,7 +47,7 @@ func newRegionMirror(p *Provider, at *region) *regionMirror {
 		populated: make(chan struct{}), work: make(chan struct{}, 1),
 	}
 	selector := p.ours().String()
-	r.anchors = newStore(r, configMaps, selector)
+	r.anchors = newStore(r, configMaps, p.anchorSelector())
 	add := func(res *resource, labels string) *store {
 		s := newStore(r, res, labels)
 		r.stores = append(r.stores, s)

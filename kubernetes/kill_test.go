@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 	if number := os.Getenv(envProcess); number != "" {
 		os.Exit(operate(number))
 	}
+	if progress := os.Getenv(envDocuments); progress != "" {
+		panic(writeDocuments(progress))
+	}
 	os.Exit(m.Run())
 }
 

@@ -40,6 +40,15 @@ const (
 	// changed by an apply does not have it.
 	annotationGeneration = "skillcenter.io/generation"
 
+	// labelDocument says that a ConfigMap is a document, see documents.go, and
+	// of which kind. It has no labelType: it is no part of an instance.
+	labelDocument = "skillcenter.io/document"
+	// The key of a document and the instance that it is about, which may be too
+	// long for a label, and something that is different after each write.
+	annotationKey      = "skillcenter.io/key"
+	annotationInstance = "skillcenter.io/instance"
+	annotationWrite    = "skillcenter.io/write"
+
 	managedBy = "skillcenter"
 	// Who writes a field: fieldManager what the configuration says,
 	// operationsManager what calls like StopInstance and ScaleInstance do.
@@ -63,6 +72,10 @@ func selectorFor(instance, instanceType string) map[string]string {
 func (p *Provider) ours() labels.Set {
 	return labels.Set{labelManagedBy: managedBy, labelOwner: p.config.Owner}
 }
+
+// anchorSelector selects the anchors of this provider, and none of its other
+// ConfigMaps: documents may be many and large.
+func (p *Provider) anchorSelector() string { return p.ours().String() + "," + labelType }
 
 // isOurs tells whether an object belongs to this provider.
 func (p *Provider) isOurs(object metav1.Object) bool {

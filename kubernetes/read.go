@@ -94,7 +94,7 @@ func (p *Provider) listRegion(ctx context.Context, at *region) ([]hosting.CloudI
 	}
 	selector := p.ours().String()
 	var l regionLists
-	err := configMaps.list(ctx, at, selector, &l.anchors)
+	err := configMaps.list(ctx, at, p.anchorSelector(), &l.anchors)
 	if err != nil && !at.configured && isAbsent(err) {
 		return nil, nil
 	}
@@ -150,7 +150,7 @@ func (p *Provider) readAnchorsAgain(ctx context.Context, at *region, snapshots [
 	get := func(s *snapshot) (*anchor, error) { return p.getAnchor(ctx, hosting.ListFailed, s.target) }
 	if len(missed) > maxLiveReads {
 		var list corev1.ConfigMapList
-		if err := configMaps.list(ctx, at, p.ours().String(), &list); err != nil {
+		if err := configMaps.list(ctx, at, p.anchorSelector(), &list); err != nil {
 			return fmt.Errorf("listing %s: %w", configMaps.plural, err)
 		}
 		found := map[string]*corev1.ConfigMap{}

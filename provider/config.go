@@ -137,6 +137,19 @@ type loader struct {
 	problems Problems
 }
 
+// misnamed says what is wrong with the name of a provider, "" if nothing is. A
+// file that was read has no such provider, but a program may make one.
+func (c Config) misnamed(i int) string {
+	name := c.Providers[i].Name
+	switch {
+	case !providerName.MatchString(name):
+		return "the name of a provider: allowed: lower-case letters, digits and '-' inside, at most 63 characters"
+	case slices.ContainsFunc(c.Providers[:i], func(other ProviderConfig) bool { return other.Name == name }):
+		return "two providers have this name: allowed: each name once"
+	}
+	return ""
+}
+
 // settings are the keys of "hosting" that are not providers.
 type settings struct {
 	Enabled         bool               `yaml:"enabled"`
@@ -259,14 +272,14 @@ func (l *loader) split(root *node) (own *node, sections []named) {
 					sections = append(sections, named{e, path})
 				default:
 					l.problem(e.line, path, "unknown key%s: allowed: %s, or a provider: %s",
-						suggestion(e.key, ownKeys), strings.Join(ownKeys, ", "), providerAllowed)
+						didYouMean(e.key, ownKeys), strings.Join(ownKeys, ", "), providerAllowed)
 				}
 			}
 		case kubernetesKey:
 			sections = append(sections, named{e, kubernetesKey})
 		default:
 			l.problem(e.line, join("", e.key), "unknown key%s: allowed: hosting, kubernetes",
-				suggestion(e.key, []string{hostingKey, kubernetesKey}))
+				didYouMean(e.key, []string{hostingKey, kubernetesKey}))
 		}
 	}
 	return own, sections
@@ -358,6 +371,11 @@ func (c Config) check() Problems {
 	}
 	if c.Monitoring.LogRetention < 0 {
 		bad("hosting.monitoring.logRetention", "%s: allowed: 0 (no limit) or more", c.Monitoring.LogRetention)
+	}
+	for i, p := range c.Providers {
+		if wrong := c.misnamed(i); wrong != "" {
+			bad(join(hostingKey, p.Name), "%s", wrong)
+		}
 	}
 	switch c.Store.Type {
 	case "", StoreMemory, StoreProvider:

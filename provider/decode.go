@@ -120,7 +120,7 @@ func (d *decoder) structure(n *node, path string, into reflect.Value, reserved [
 		index, known := fields.index[e.key]
 		if !known {
 			d.problem(e.line, join(path, e.key), "unknown key%s: allowed: %s",
-				suggestion(e.key, fields.names), strings.Join(slices.Concat(reserved, fields.names), ", "))
+				didYouMean(e.key, fields.names), strings.Join(slices.Concat(reserved, fields.names), ", "))
 			continue
 		}
 		d.value(e.value, join(path, e.key), into.Field(index))

@@ -53,7 +53,7 @@ func assemble(config Config, router *Router, documents store.Store, elector auto
 	if config.Monitoring.Enabled {
 		h.controller = controller
 	}
-	h.extension = newExtension(router, controller, set)
+	h.extension = NewExtension(ExtensionConfig{Router: router, AutoScaler: controller, Catalog: set.catalog})
 	return h, nil
 }
 

@@ -232,7 +232,7 @@ func TestWhatWasOpenedIsClosedWhenSomethingElseFails(t *testing.T) {
 
 func TestAConfigurationCanBeMadeWithoutAFile(t *testing.T) {
 	t.Parallel()
-	config := provider.Config{Enabled: true, Providers: []provider.ProviderConfig{{Name: "test", Type: "fake", Enabled: true}}}
+	config := provider.Config{Enabled: true, DefaultProvider: "test", Providers: []provider.ProviderConfig{{Name: "test", Type: "fake", Enabled: true}}}
 	host, err := provider.Open(t.Context(), config, openers())
 	require.NoError(t, err)
 	require.NoError(t, host.Close())
@@ -241,9 +241,9 @@ func TestAConfigurationCanBeMadeWithoutAFile(t *testing.T) {
 	config.Providers = append(config.Providers, provider.ProviderConfig{Name: "test", Enabled: true}, provider.ProviderConfig{Name: "Other", Type: "fake", Enabled: true})
 	_, err = provider.Open(t.Context(), config, openers())
 	assert.EqualError(t, err, "InvalidConfig (InvalidArgument): 3 problems:\n"+
-		"hosting.store.path: missing: allowed: the path of a file, which type: file needs\n"+
 		"hosting.test: two providers have this name: allowed: each name once\n"+
-		`hosting.Other: "Other": allowed: lower-case letters, digits and '-' inside, at most 63 characters`)
+		"hosting.Other: the name of a provider: allowed: lower-case letters, digits and '-' inside, at most 63 characters\n"+
+		"hosting.store.path: missing: allowed: the path of a file, which type: file needs")
 }
 
 func TestOldLinesOfALogAreNotReturned(t *testing.T) {

@@ -99,17 +99,10 @@ func abandon(err error, backends []Named, documents store.Store) error {
 // told.
 func (c Config) open(ctx context.Context, openers map[string]driver.Opener, set settingsOfProgram) (backends []Named, errs []error) {
 	for i, p := range c.Providers {
+		if !p.Enabled || c.misnamed(i) != "" {
+			continue
+		}
 		s := c.section(p)
-		if slices.ContainsFunc(c.Providers[:i], func(other ProviderConfig) bool { return other.Name == p.Name }) {
-			// A file says that twice already.
-			if c.source == nil {
-				errs = append(errs, s.Errorf("", "two providers have this name: allowed: each name once"))
-			}
-			continue
-		}
-		if !p.Enabled {
-			continue
-		}
 		opener := openers[cmp.Or(p.Type, p.Name)]
 		if opener == nil {
 			errs = append(errs, c.noOpener(s, p, openers))
@@ -144,7 +137,7 @@ func (c Config) noOpener(s driver.Section, p ProviderConfig, openers map[string]
 		key, given = "type", p.Type
 	}
 	return s.Errorf(key, "this program has no provider of type %.80q%s: allowed: %s, or enabled: false",
-		given, suggestion(given, types), strings.Join(types, ", "))
+		given, didYouMean(given, types), strings.Join(types, ", "))
 }
 
 // defaultName returns the name of the default provider.
@@ -167,7 +160,7 @@ func (c Config) defaultName() (string, error) {
 		return "", c.problem("hosting.defaultProvider", "missing: allowed: one of the enabled providers: %s", strings.Join(enabled, ", "))
 	case !slices.Contains(enabled, name):
 		return "", c.problem("hosting.defaultProvider", "%.80q%s: allowed: one of the enabled providers: %s",
-			name, suggestion(name, enabled), strings.Join(enabled, ", "))
+			name, didYouMean(name, enabled), strings.Join(enabled, ", "))
 	}
 	return name, nil
 }
@@ -264,4 +257,10 @@ func WithElector(elector autoscale.Elector) Option {
 // not have.
 func WithMetrics(source autoscale.MetricSource) Option {
 	return func(set *settingsOfProgram) { set.metrics = source }
+}
+
+// WithCatalog has the skills that CheckCompatibility is asked about; without
+// it, that is Unsupported.
+func WithCatalog(catalog SkillCatalog) Option {
+	return func(set *settingsOfProgram) { set.catalog = catalog }
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// suggestion asks whether one of the names was meant, if one is near.
-func suggestion(given string, names []string) string {
+// didYouMean asks whether one of the names was meant, if one is near.
+func didYouMean(given string, names []string) string {
 	if name := nearest(given, names); name != "" {
 		return fmt.Sprintf(" (did you mean %q?)", name)
 	}
