@@ -206,7 +206,7 @@ type settingsOfProgram struct {
 	logger   *slog.Logger
 	observe  bool
 	store    store.Store
-	openFile FileStore
+	openFile func(ctx context.Context, path string) (store.Store, error)
 	elector  autoscale.Elector
 	metrics  autoscale.MetricSource
 	catalog  SkillCatalog
@@ -236,14 +236,18 @@ func WithStore(documents store.Store) Option {
 	return func(set *settingsOfProgram) { set.store = documents }
 }
 
-// FileStore opens the file of a store. If what it returns is an io.Closer, the
-// host closes it.
-type FileStore func(ctx context.Context, path string) (store.Store, error)
-
-// WithFileStore says how the file of hosting.store.path is opened; package
-// boltstore knows how.
-func WithFileStore(open FileStore) Option {
-	return func(set *settingsOfProgram) { set.openFile = open }
+// WithFileStore says how the file of hosting.store.path is opened: by
+// boltstore.Open. If the store is an io.Closer, the host closes it.
+func WithFileStore[S store.Store](open func(ctx context.Context, path string) (S, error)) Option {
+	return func(set *settingsOfProgram) {
+		set.openFile = func(ctx context.Context, path string) (store.Store, error) {
+			documents, err := open(ctx, path)
+			if err != nil {
+				return nil, err
+			}
+			return documents, nil
+		}
+	}
 }
 
 // WithElector chooses which of the processes that share a store acts on
