@@ -103,11 +103,15 @@ func LoadConfig(path string) (Config, error) {
 }
 
 // ParseConfig is LoadConfig for what has been read already. Errors say name for
-// the file. It calls lookup, and so does [Open], for the values of variables.
+// the file. It calls lookup, and so does [Open], for the values of variables;
+// with nil, none is set.
 //
 // With an error, what could be read is in the Config nevertheless, so that Open
 // can find the other problems.
 func ParseConfig(name string, data []byte, lookup func(string) (string, bool)) (Config, error) {
+	if lookup == nil {
+		lookup = func(string) (string, bool) { return "", false }
+	}
 	doc := parse(name, data, lookup)
 	l := loader{doc: doc, config: Config{source: &source{doc: doc}}}
 	l.load()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"skillcenter.io/hosting/provider"
 	"skillcenter.io/hosting/provider/driver"
 	"skillcenter.io/hosting/provider/store"
+	"skillcenter.io/hosting/provider/store/boltstore"
 )
 
 // opens returns an opener that gives every backend to change before it is used.
@@ -299,6 +301,21 @@ func TestTheStoreOfTheDefaultProviderIsUsedWhereTheFileSaysSo(t *testing.T) {
 	list, err := documents.List(t.Context(), "policy")
 	require.NoError(t, err)
 	assert.Len(t, list, 1)
+}
+
+func TestPoliciesInAFileOutliveTheHost(t *testing.T) {
+	t.Parallel()
+	text := "hosting: {fake: , store: {type: file, path: '" + filepath.Join(t.TempDir(), "hosting.db") + "'}}"
+	host := open(t, text, fake.Open, provider.WithFileStore(boltstore.Open))
+	policy := createPolicy(t, host)
+	require.NoError(t, host.Close())
+	host = open(t, text, fake.Open, provider.WithFileStore(boltstore.Open))
+	kept, err := host.Extension().GetAutoScalePolicyByID(t.Context(), policy.PolicyID)
+	require.NoError(t, err)
+	assert.Equal(t, policy, kept)
+
+	_, err = provider.Open(t.Context(), parse(t, "hosting: {fake: , store: {type: file, path: /no/such/directory/x}}"), openers(), provider.WithFileStore(boltstore.Open))
+	assert.ErrorContains(t, err, "hosting.yaml:1: hosting.store.path: ")
 }
 
 func TestAProgramMayBringAStore(t *testing.T) {
