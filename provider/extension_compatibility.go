@@ -105,8 +105,10 @@ func (e *Extension) findings(ctx context.Context, config hosting.CloudHostingCon
 // suggestion says what to do about a check of a platform.
 func suggestion(check hosting.CompatibilityCheck) string {
 	switch check.Name {
+	case driver.CheckAccepted:
+		return "change what the platform objects to"
 	case driver.CheckAdmission:
-		return "change what the platform objects to, or have its policy changed"
+		return "change what the platform does not allow, or have its policy changed"
 	case driver.CheckQuota:
 		return "lower the resources or scaling.minReplicas, or ask for a larger quota"
 	case driver.CheckNodes:

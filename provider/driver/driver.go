@@ -80,7 +80,8 @@ type Backend struct {
 // Names of checks that several platforms make. For these it is known what to do
 // when they do not pass.
 const (
-	CheckAdmission = "admission" // the platform takes what the instance consists of
+	CheckAccepted  = "accepted"  // the platform accepts the configuration
+	CheckAdmission = "admission" // the platform lets a replica of it run
 	CheckQuota     = "quota"     // the account or namespace has enough left for all replicas
 	CheckNodes     = "nodes"     // a replica fits on some node
 )
