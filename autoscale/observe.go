@@ -9,9 +9,9 @@ import (
 	"skillcenter.io/hosting"
 )
 
-// stale is how old a measurement may be: a platform measures every 15 to 60 s and
-// tells a little later.
-const stale = 2 * time.Minute
+// freshness is how old a measurement may be, or four intervals if those are
+// longer: platforms measure every 15 to 60 s and tell of it a little later.
+const freshness = 2 * time.Minute
 
 // observe reads the metrics of all rules, each once. What cannot be read is not
 // known; that is no error.
@@ -66,7 +66,8 @@ func (m *meter) measure(ctx context.Context, rule hosting.ScaleRule) Reading {
 		if m.failed != nil {
 			return Reading{Unknown: m.failed.Error()}
 		}
-		return resourceReading(rule.MetricName, *m.platform, m.instance.Resources, m.controller.now())
+		oldest := m.controller.now().Add(-max(freshness, 4*m.controller.config.Interval))
+		return resourceReading(rule.MetricName, *m.platform, m.instance.Resources, oldest)
 	}
 	source := m.controller.config.Metrics
 	if source == nil {
@@ -82,7 +83,7 @@ func (m *meter) measure(ctx context.Context, rule hosting.ScaleRule) Reading {
 // resourceReading returns what a platform's measurement says about a replica:
 // CPU and memory in percent of the limit, network in bytes per second. It is the
 // average of those that are ready.
-func resourceReading(name string, m hosting.InstanceMetrics, limits *hosting.ResourceConfig, now hosting.Time) Reading {
+func resourceReading(name string, m hosting.InstanceMetrics, limits *hosting.ResourceConfig, oldest hosting.Time) Reading {
 	unknown := func(format string, args ...any) Reading { return Reading{Unknown: fmt.Sprintf(format, args...)} }
 	if limits == nil {
 		limits = &hosting.ResourceConfig{}
@@ -107,8 +108,8 @@ func resourceReading(name string, m hosting.InstanceMetrics, limits *hosting.Res
 		return unknown("no replica is ready")
 	case of <= 0:
 		return unknown("the instance has no limit that %s could be a share of", field)
-	case now.Sub(m.Timestamp) > stale:
-		return unknown("it was measured %s ago", now.Sub(m.Timestamp).Round(time.Second))
+	case m.Timestamp.Before(oldest):
+		return unknown("it was measured last at %s", m.Timestamp)
 	}
 	return Reading{Value: value / of * 100 / float64(m.ReadyReplicas)}
 }
