@@ -4,6 +4,8 @@ package kubernetes_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/kubernetes"
+	"skillcenter.io/hosting/provider/store"
 )
 
 // call is something that a user of the provider does.
@@ -113,6 +116,20 @@ func calls() map[string]call {
 			_, err := p.RollbackInstance(ctx, id, 0)
 			return err
 		}
+		// All that a store does: no permission is for it alone.
+		documents do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			documents := p.Store()
+			d, err := documents.Put(ctx, store.Document{Key: "policy/" + id, Owner: id, Data: json.RawMessage(`1`)})
+			if err != nil {
+				return err
+			}
+			if d, err = documents.Put(ctx, d); err != nil {
+				return err
+			}
+			_, err = documents.Get(ctx, d.Key)
+			_, listErr := documents.List(ctx, "policy")
+			return errors.Join(err, listErr, documents.Delete(ctx, d.Key, d.Version))
+		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
@@ -124,6 +141,8 @@ func calls() map[string]call {
 		"watch":   {on: hosting.TypeDeployment, do: watch},
 		"metrics": {on: hosting.TypeDeployment, do: metrics, running: true},
 		"run now": {on: hosting.TypeCronJob, do: runNow},
+
+		"documents": {on: hosting.TypeDeployment, do: documents},
 	}
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
