@@ -43,7 +43,7 @@ func Open(_ context.Context, env driver.Env, section driver.Section) (driver.Bac
 		options = append(options, WithNodes(*file.Nodes))
 	}
 	p := New(options...)
-	return driver.Backend{Provider: p, Volumes: p, Close: p.Close}, nil
+	return driver.Backend{Provider: p, Volumes: p, Checker: p, Close: p.Close}, nil
 }
 
 // fileSection is the section of a configuration file.

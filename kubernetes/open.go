@@ -33,7 +33,7 @@ func Open(ctx context.Context, env driver.Env, section driver.Section) (driver.B
 		key, allowed := file.keyOfFile(err)
 		return driver.Backend{}, section.Errorf(key, "%w: allowed: %s", commonCause(err), allowed)
 	}
-	return driver.Backend{Provider: p, Run: p.Run}, nil
+	return driver.Backend{Provider: p, Checker: p, Run: p.Run}, nil
 }
 
 // fileSection is the section of a configuration file.
