@@ -155,4 +155,3 @@ kubernetes:
 	}
 	assert.Equal(t, time.Minute, config.Defaults.ProgressDeadline)
 }
-
