@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -43,28 +42,15 @@ func (p *Provider) ListInstances(ctx context.Context) ([]hosting.CloudInstance, 
 	if err := ctx.Err(); err != nil {
 		return nil, p.fail(ctx, hosting.ListFailed, "", "listing instances", err)
 	}
-	var (
-		mu        sync.Mutex
-		instances = []hosting.CloudInstance{}
-		failures  *multierror.Error
-		wait      sync.WaitGroup
-	)
-	for _, at := range p.regions {
-		wait.Go(func() {
-			var found []hosting.CloudInstance
-			err := p.within(ctx, at, func(ctx context.Context) (err error) {
-				found, err = p.listRegion(ctx, at)
-				return err
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			instances = append(instances, found...)
-			if err != nil {
-				failures = multierror.Append(failures, err)
-			}
-		})
-	}
-	wait.Wait()
+	var mu sync.Mutex
+	instances := []hosting.CloudInstance{}
+	failures := p.everywhere(ctx, func(ctx context.Context, at *region) error {
+		found, err := p.listRegion(ctx, at)
+		mu.Lock()
+		defer mu.Unlock()
+		instances = append(instances, found...)
+		return err
+	})
 	slices.SortFunc(instances, func(a, b hosting.CloudInstance) int { return cmp.Compare(a.ID, b.ID) })
 	return instances, p.partial(ctx, failures, hosting.ListFailed, "could not be listed")
 }
