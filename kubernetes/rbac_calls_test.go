@@ -22,7 +22,9 @@ type call struct {
 	// absent tells that the instance must not exist yet, running that it has a
 	// pod whose container runs.
 	absent, running bool
-	do              func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
+	// stopped tells that the instance is to be stopped.
+	stopped bool
+	do      func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
 }
 
 // calls are all calls that need a permission which others do not. Those to the
@@ -113,11 +115,27 @@ func calls() map[string]call {
 			_, err := p.RollbackInstance(ctx, id, 0)
 			return err
 		}
+		check do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, _ string) error {
+			return p.Check(ctx)
+		}
+		health do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.HealthCheck(ctx, id)
+			return err
+		}
+		endpoint do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.GetServiceEndpoint(ctx, id)
+			return err
+		}
+		revisions do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.ListRevisions(ctx, id)
+			return err
+		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
 	)
 	result := map[string]call{
+		"check":   {on: hosting.TypeDeployment, do: check},
 		"list":    {on: hosting.TypeDeployment, do: list},
 		"logs":    {on: hosting.TypeDeployment, do: logs, running: true},
 		"follow":  {on: hosting.TypeDeployment, do: follow, running: true},
@@ -128,7 +146,7 @@ func calls() map[string]call {
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
 		for name, do := range map[string]do{
-			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "plan": plan, "rollback": rollback, "delete": remove,
+			"create again": create, "get": get, "health": health, "endpoint": endpoint, "revisions": revisions, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "plan": plan, "rollback": rollback, "delete": remove,
 		} {
 			result[name+" "+on] = call{on: on, do: do}
 		}
@@ -136,9 +154,11 @@ func calls() map[string]call {
 			result["restart "+on] = call{on: on, do: restart}
 		}
 	}
-	// A running job refuses these; what they patch, others patch too.
+	// A running job refuses these.
 	for _, name := range []string{"resources", "apply", "apply less", "plan", "rollback"} {
-		delete(result, name+" "+hosting.TypeJob)
+		c := result[name+" "+hosting.TypeJob]
+		c.stopped = true
+		result[name+" "+hosting.TypeJob] = c
 	}
 	for _, on := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeJob} {
 		result["scale "+on] = call{on: on, do: scale}
@@ -256,6 +276,9 @@ func (w *world) prepare(t *testing.T, instance string, c call) (hosting.CloudHos
 	}
 	_, err := w.CreateInstance(t.Context(), config)
 	require.NoError(t, err)
+	if c.stopped {
+		require.NoError(t, w.StopInstance(t.Context(), id))
+	}
 	if c.running {
 		require.EventuallyWithT(t, func(collect *assert.CollectT) {
 			w.showRunning(t.Context(), collect, instance)
