@@ -139,7 +139,7 @@ func TestAReplicaGoesOnServingForItsDelay(t *testing.T) {
 	w.run(t, config)
 	names := w.podNames(t, "web")
 	require.Len(t, names, 1)
-	address := "http://" + w.podAddress(t, names[0]) + ":8080/"
+	address := "http://" + w.podAddress(t, "web") + ":8080/"
 	require.NoError(t, get(t.Context(), address))
 	began := time.Now()
 	require.NoError(t, w.client.CoreV1().Pods(w.namespace).Delete(t.Context(), names[0], metav1.DeleteOptions{}))
