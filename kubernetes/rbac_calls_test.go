@@ -116,8 +116,30 @@ func calls() map[string]call {
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
+		// All calls about a service, which ends as it began.
+		service do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			name := "svc-" + strings.Split(id, ".")[2]
+			registered, err := p.RegisterService(ctx, id, hosting.ServiceRegistration{ServiceName: name, Port: 8080})
+			if err != nil {
+				return err
+			}
+			if _, err := p.GetService(ctx, registered.ServiceID); err != nil {
+				return err
+			}
+			if _, err := p.GetServicesByInstance(ctx, id); err != nil {
+				return err
+			}
+			if _, err := p.DiscoverService(ctx, name); err != nil {
+				return err
+			}
+			if _, err := p.ListServices(ctx); err != nil {
+				return err
+			}
+			return p.UnregisterService(ctx, registered.ServiceID)
+		}
 	)
 	result := map[string]call{
+		"service": {on: hosting.TypeDeployment, do: service},
 		"list":    {on: hosting.TypeDeployment, do: list},
 		"logs":    {on: hosting.TypeDeployment, do: logs, running: true},
 		"follow":  {on: hosting.TypeDeployment, do: follow, running: true},
@@ -160,7 +182,7 @@ func exceptNoNode(err error) error {
 // neededBy names, for each permission of the shipped role, a call that fails
 // without it.
 func neededBy() map[permission]string {
-	const core, apps, batch, networking, autoscaling, metrics = "", "apps", "batch", "networking.k8s.io", "autoscaling", "metrics.k8s.io"
+	const core, apps, batch, networking, autoscaling, metrics, discoveryGroup = "", "apps", "batch", "networking.k8s.io", "autoscaling", "metrics.k8s.io", "discovery.k8s.io"
 	return map[permission]string{
 		{core, "configmaps", "create"}:                      "create deployment",
 		{core, "configmaps", "get"}:                         "get deployment",
@@ -183,6 +205,7 @@ func neededBy() map[permission]string {
 		{networking, "ingresses", "delete"}:                 "apply less cronjob",
 		{autoscaling, "horizontalpodautoscalers", "patch"}:  "apply statefulset",
 		{autoscaling, "horizontalpodautoscalers", "delete"}: "apply less statefulset",
+		{discoveryGroup, "endpointslices", "list"}:          "service",
 		{core, "services", "create"}:                        "create daemonset",
 		{core, "services", "get"}:                           "get daemonset",
 		{core, "services", "list"}:                          "list",

@@ -54,11 +54,13 @@ type broken struct {
 	rollback func(ctx, string, int) (instance, error)
 
 	revisions func([]hosting.InstanceRevision) []hosting.InstanceRevision
+	registry  *registry
 }
 
 func newBroken(defect func(*broken)) *broken {
 	sound := newFull()
 	b := &broken{full: sound, good: sound, notes: map[string]any{}}
+	b.registry = b.newRegistry()
 	defect(b)
 	return b
 }

@@ -20,7 +20,7 @@ type defect struct {
 
 func defects() []defect {
 	return slices.Concat(createDefects(), inputDefects(), changeDefects(), readDefects(), abilityDefects(),
-		applyDefects(), planDefects(), rollbackDefects(), watchDefects(), cursorDefects())
+		applyDefects(), planDefects(), rollbackDefects(), watchDefects(), cursorDefects(), serviceDefects())
 }
 
 func isReason(err error, reason hosting.Reason) bool { return errors.Is(err, reason) }

@@ -39,6 +39,11 @@ type Harness struct {
 	// seconds makes the suite faster.
 	Container func(workload Workload) hosting.ContainerConfig
 
+	// Services returns the services of the provider under test. Nil takes the
+	// provider itself if it implements hosting.ServiceDiscovery, and else skips
+	// the cases about them.
+	Services func(t *testing.T, p hosting.CloudHostingProvider) hosting.ServiceDiscovery
+
 	// Wrap runs a case; nil calls it directly. With testing/synctest.Test
 	// cases run in virtual time: they never call t.Run and t.Parallel.
 	Wrap func(t *testing.T, run func(t *testing.T))
@@ -216,6 +221,7 @@ func cases() []testCase {
 		applyScaleCases(),
 		planCases(),
 		rollbackCases(),
+		serviceCases(),
 	)
 }
 
