@@ -59,6 +59,10 @@ func (ap *application) finish(ctx context.Context) error {
 		if d.pending() {
 			d.Applied = generation
 			d.take(ap.t.kind, workload)
+			if generationOf(workload) == generation {
+				// UpdateResources may have come before, see likeLive.
+				d.Spec.Resources = resourcesOf(ap.t.kind.template(workload))
+			}
 		}
 		return nil
 	})

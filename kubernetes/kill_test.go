@@ -28,6 +28,7 @@ const (
 	envNamespace  = "HOSTING_TEST_NAMESPACE"
 	envConfig     = "HOSTING_TEST_CONFIG"
 	envApply      = "HOSTING_TEST_APPLY" // if set, the configuration is applied
+	envMount      = "HOSTING_TEST_MOUNT" // if "mount" or "unmount", that is done with a volume
 )
 
 func TestMain(m *testing.M) {
@@ -85,6 +86,18 @@ func createAndDie(after string) int {
 	p, err := kubernetes.New(context.Background(), c)
 	if err != nil {
 		panic(err)
+	}
+	if what := os.Getenv(envMount); what != "" {
+		id := instanceID(config)
+		if what == "mount" {
+			err = p.MountVolume(context.Background(), killVolume, id, "/data", false)
+		} else {
+			err = p.UnmountVolume(context.Background(), killVolume, id)
+		}
+		if err != nil {
+			panic(err)
+		}
+		return 0
 	}
 	call := p.CreateInstance
 	if os.Getenv(envApply) != "" {

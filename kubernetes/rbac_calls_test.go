@@ -22,7 +22,9 @@ type call struct {
 	// absent tells that the instance must not exist yet, running that it has a
 	// pod whose container runs.
 	absent, running bool
-	do              func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
+	// alone tells that it must have one replica, and no autoscaler.
+	alone bool
+	do    func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
 }
 
 // calls are all calls that need a permission which others do not. Those to the
@@ -113,6 +115,36 @@ func calls() map[string]call {
 			_, err := p.RollbackInstance(ctx, id, 0)
 			return err
 		}
+		createVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			_, err := p.CreateVolume(ctx, hosting.Volume{Name: config.InstanceName, Size: 1, StorageClass: "none"})
+			return err
+		}
+		getVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
+			if err := createVolume(ctx, p, config, id); err != nil {
+				return err
+			}
+			_, err := p.GetVolume(ctx, "default.volume."+config.InstanceName)
+			return err
+		}
+		listVolumes do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, _ string) error {
+			_, err := p.ListVolumes(ctx)
+			return err
+		}
+		mountVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
+			if err := createVolume(ctx, p, config, id); err != nil {
+				return err
+			}
+			if err := p.MountVolume(ctx, "default.volume."+config.InstanceName, id, "/data", false); err != nil {
+				return err
+			}
+			return p.UnmountVolume(ctx, "default.volume."+config.InstanceName, id)
+		}
+		deleteVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
+			if err := createVolume(ctx, p, config, id); err != nil {
+				return err
+			}
+			return p.DeleteVolume(ctx, "default.volume."+config.InstanceName)
+		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
@@ -146,6 +178,12 @@ func calls() map[string]call {
 		"watch":   {on: hosting.TypeDeployment, do: watch},
 		"metrics": {on: hosting.TypeDeployment, do: metrics, running: true},
 		"run now": {on: hosting.TypeCronJob, do: runNow},
+
+		"create volume": {on: hosting.TypeDaemonSet, do: createVolume},
+		"get volume":    {on: hosting.TypeDaemonSet, do: getVolume},
+		"list volumes":  {on: hosting.TypeDaemonSet, do: listVolumes},
+		"mount volume":  {on: hosting.TypeStatefulSet, do: mountVolume, alone: true},
+		"delete volume": {on: hosting.TypeDaemonSet, do: deleteVolume},
 	}
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
@@ -196,6 +234,11 @@ func neededBy() map[permission]string {
 		{core, "secrets", "get"}:                            "create again job",
 		{core, "secrets", "patch"}:                          "apply deployment",
 		{core, "secrets", "delete"}:                         "apply less cronjob",
+		{core, "persistentvolumeclaims", "create"}:          "create volume",
+		{core, "persistentvolumeclaims", "get"}:             "get volume",
+		{core, "persistentvolumeclaims", "list"}:            "list volumes",
+		{core, "persistentvolumeclaims", "patch"}:           "mount volume",
+		{core, "persistentvolumeclaims", "delete"}:          "delete volume",
 		{"policy", "poddisruptionbudgets", "create"}:        "create deployment",
 		{"policy", "poddisruptionbudgets", "get"}:           "create again deployment",
 		{"policy", "poddisruptionbudgets", "patch"}:         "apply deployment",
@@ -270,7 +313,7 @@ func (w *world) prepare(t *testing.T, instance string, c call) (hosting.CloudHos
 	if c.on == hosting.TypeCronJob {
 		config.Schedule = "0 0 1 1 *" // no run but those that the test starts
 	}
-	if config.Scaling != nil && strings.HasPrefix(instance, "scale") {
+	if c.alone || config.Scaling != nil && strings.HasPrefix(instance, "scale") {
 		config.Scaling = nil
 	}
 	id := "default." + c.on + "." + instance

@@ -208,7 +208,9 @@ func TestMountsAreOnTheVolumeAndInThePods(t *testing.T) {
 			list, err := w.ListVolumes(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, []hosting.Volume{w.volume(t, logs), v}, list)
-			mounts := func() []corev1.VolumeMount { return w.podTemplate(t, instanceType, "web").Spec.Containers[0].VolumeMounts }
+			mounts := func() []corev1.VolumeMount {
+				return w.podTemplate(t, instanceType, "web").Spec.Containers[0].VolumeMounts
+			}
 			logsMount := corev1.VolumeMount{Name: "logs", MountPath: "/logs", SubPath: "web", ReadOnly: true}
 			assert.Equal(t, []corev1.VolumeMount{logsMount, {Name: "shared", MountPath: "/data"}, {Name: "shared", MountPath: "/more", ReadOnly: true}}, mounts())
 			volumes := w.podTemplate(t, instanceType, "web").Spec.Volumes
