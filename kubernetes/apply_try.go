@@ -135,10 +135,15 @@ func (ap *application) tryRemove(ctx context.Context, part optionalPart) attempt
 // of the cluster refuses to be tried: that says nothing about the object.
 func tolerateNoDryRun(sent object) func(object, error) (object, error) {
 	return func(result object, err error) (object, error) {
-		var status apierrors.APIStatus
-		if errors.As(err, &status) && strings.Contains(status.Status().Message, "does not support dry run") {
+		if isNoDryRun(err) {
 			return sent, nil
 		}
 		return result, err
 	}
+}
+
+// isNoDryRun recognises the refusal of a request that a webhook cannot try.
+func isNoDryRun(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && strings.Contains(status.Status().Message, "does not support dry run")
 }

@@ -36,6 +36,9 @@ const (
 	namespacedFile  = "namespaced.yaml"
 	clusterWideFile = "cluster-wide.yaml"
 	kubeletFile     = "kubelet-metrics.yaml"
+
+	compatibilityFile      = "compatibility.yaml"
+	compatibilityNodesFile = "compatibility-nodes.yaml"
 )
 
 // manifest returns the objects of a shipped file. Fields that do not exist are

@@ -40,7 +40,7 @@ func TestKubeletMetricsNeedTheFiguresOfNodesAlone(t *testing.T) {
 // Secrets can read them all.
 func TestTheShippedRulesAreExplicitAndExplained(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{namespacedFile, clusterWideFile, kubeletFile} {
+	for _, file := range []string{namespacedFile, clusterWideFile, kubeletFile, compatibilityFile, compatibilityNodesFile} {
 		rules := shippedRules(t, file)
 		all := permissions(rules)
 		for _, p := range all {

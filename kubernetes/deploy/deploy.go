@@ -5,7 +5,9 @@
 //   - namespaced.yaml: a Role and its RoleBinding, for each region's namespace;
 //   - cluster-wide.yaml: the same rules once, as a ClusterRole, and a
 //     RoleBinding for each region's namespace;
-//   - kubelet-metrics.yaml: what network and disk metrics need on top.
+//   - kubelet-metrics.yaml: what network and disk metrics need on top;
+//   - compatibility.yaml, compatibility-nodes.yaml: what checking the
+//     compatibility of skills needs on top.
 //
 // They are for kubectl apply; each file says how. docs/security.md says what
 // the permissions amount to. The tests of package kubernetes run under them,
