@@ -20,6 +20,7 @@ type (
 type spoiled struct {
 	good adapter
 	p    extended
+	seen memory[bool] // what a defect remembers
 
 	context func(ctx) ctx
 	fail    func(error) error

@@ -37,10 +37,12 @@ func catalog() skills {
 	return skills{"fits": config(hosting.TypeDeployment), "unfit": config("spaceship")}
 }
 
-// extended is the reference behind a Router, and the extension of that.
+// extended is the reference behind a Router. A defect sees what has been called
+// in after, which is given the id of the instance.
 type extended struct {
 	*provider.Router
 	reference reference
+	after     *func(call, id string, config hosting.CloudHostingConfig)
 }
 
 func newExtended() extended {
@@ -49,14 +51,52 @@ func newExtended() extended {
 	if err != nil {
 		panic(err)
 	}
-	return extended{router, p}
+	nothing := func(string, string, hosting.CloudHostingConfig) {}
+	return extended{router, p, &nothing}
+}
+
+func (x extended) done(call, id string, config hosting.CloudHostingConfig, err error) error {
+	if err == nil {
+		(*x.after)(call, id, config)
+	}
+	return err
+}
+
+func (x extended) CreateInstance(c ctx, config hosting.CloudHostingConfig) (instance, error) {
+	in, err := x.Router.CreateInstance(c, config)
+	return in, x.done("create", in.ID, config, err)
+}
+
+func (x extended) ApplyInstance(c ctx, config hosting.CloudHostingConfig) (instance, error) {
+	in, err := x.Router.ApplyInstance(c, config)
+	return in, x.done("apply", in.ID, config, err)
+}
+
+func (x extended) RollbackInstance(c ctx, id string, revision int) (instance, error) {
+	in, err := x.Router.RollbackInstance(c, id, revision)
+	return in, x.done("rollback", in.ID, config{}, err)
+}
+
+func (x extended) RestartInstance(c ctx, id string) error {
+	return x.done("restart", id, config{}, x.Router.RestartInstance(c, id))
+}
+
+func (x extended) StartInstance(c ctx, id string) error {
+	return x.done("start", id, config{}, x.Router.StartInstance(c, id))
+}
+
+func (x extended) ScaleInstance(c ctx, id string, replicas int) error {
+	return x.done("scale", id, config{}, x.Router.ScaleInstance(c, id, replicas))
 }
 
 const interval = 5 * time.Second
 
 // extension returns the sound extension.
-func (x extended) extension() conformance.Extension {
-	controller, err := autoscale.New(autoscale.Config{Provider: x.Router, Backend: x.Router, Store: store.NewMemory(),
+func (x extended) extension() conformance.Extension { return x.extensionOn(x.Router) }
+
+// extensionOn is extension whose policies act on p.
+func (x extended) extensionOn(p hosting.CloudHostingProvider) conformance.Extension {
+	controller, err := autoscale.New(autoscale.Config{Provider: p, Backend: x.Router, Store: store.NewMemory(),
 		Interval: interval, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)

@@ -213,7 +213,7 @@ func mountWriters(t *testing.T, e *env) {
 
 func mountFreed(t *testing.T, e *env) {
 	v, id, next := e.createVolume(t, e.volume("")), e.scaled(t, 1), e.scaled(t, 1)
-	e.mount(t, v, id, "/data", false)
+	e.wantMounts(t, "MountVolume", v.VolumeID, e.mount(t, v, id, "/data", false))
 	must(t, "DeleteInstance", id, e.p.DeleteInstance(e.ctx, id))
 	e.awaitGone(t, id)
 	e.eventually(t, "volume "+v.VolumeID+" is free", func() error {

@@ -154,7 +154,8 @@ func policyCreated(t *testing.T, e *env) {
 }
 
 func policySecond(t *testing.T, e *env) {
-	first := e.createPolicy(t, e.policy(e.scaled(t, 1)))
+	wanted := e.policy(e.scaled(t, 1))
+	first := e.createPolicy(t, wanted)
 	for field, change := range map[string]func(*hosting.AutoScalePolicy){
 		"name":                func(p *hosting.AutoScalePolicy) { p.Name = e.name() },
 		"maxReplicas":         func(p *hosting.AutoScalePolicy) { p.MaxReplicas++ },
@@ -163,8 +164,7 @@ func policySecond(t *testing.T, e *env) {
 		"cooldownPeriod":      func(p *hosting.AutoScalePolicy) { p.CooldownPeriod += hosting.Duration(time.Second) },
 		"stabilizationWindow": func(p *hosting.AutoScalePolicy) { p.StabilizationWindow += hosting.Duration(time.Second) },
 	} {
-		other := roundTrip(first)
-		other.PolicyID = ""
+		other := roundTrip(wanted)
 		change(&other)
 		_, err := e.tryPolicy(t, other)
 		e.wantIDError(t, "CreateAutoScalePolicy with another "+field, first.InstanceID, err, hosting.PolicyFailed, hosting.AlreadyExists, first.InstanceID)

@@ -84,49 +84,51 @@ func mountsRace(t *testing.T, e *env) {
 
 func mountAgainstDelete(t *testing.T, e *env) {
 	id := e.scaled(t, 1)
-	for range rounds {
+	for round := range rounds {
 		v := e.createVolume(t, e.volume(""))
 		errs := together(2, func(i int) error {
-			if i == 0 {
+			if i == round%2 {
 				return e.volumes.MountVolume(e.ctx, v.VolumeID, id, "/data", false)
 			}
 			return e.volumes.DeleteVolume(e.ctx, v.VolumeID)
 		})
+		mounted, deleted := errs[round%2], errs[1-round%2]
 		switch {
-		case errs[0] == nil && errs[1] == nil:
+		case mounted == nil && deleted == nil:
 			t.Errorf("MountVolume and DeleteVolume(%s) at once have both succeeded", v.VolumeID)
-		case errs[0] == nil:
-			e.wantError(t, "DeleteVolume that lost", errs[1], hosting.VolumeFailed, hosting.Conflict)
+		case mounted == nil:
+			e.wantError(t, "DeleteVolume that lost", deleted, hosting.VolumeFailed, hosting.Conflict)
 			e.wantMounts(t, "MountVolume that won", v.VolumeID, hosting.Mount{InstanceID: id, MountPath: "/data"})
 			e.unmount(t, v, id)
-		case errs[1] == nil:
-			wantReason(t, "MountVolume that lost", errs[0], hosting.NotFound, hosting.Conflict)
+		case deleted == nil:
+			wantReason(t, "MountVolume that lost", mounted, hosting.NotFound, hosting.Conflict)
 			e.awaitNoVolume(t, v.VolumeID)
 		default:
-			wantReason(t, "MountVolume that lost", errs[0], hosting.Conflict)
-			wantReason(t, "DeleteVolume that lost", errs[1], hosting.Conflict)
+			wantReason(t, "MountVolume that lost", mounted, hosting.Conflict)
+			wantReason(t, "DeleteVolume that lost", deleted, hosting.Conflict)
 		}
 	}
 }
 
 func mountAgainstScale(t *testing.T, e *env) {
 	id, v := e.scaled(t, 1), e.createVolume(t, e.volume(""))
-	for range rounds {
+	for round := range rounds {
 		errs := together(2, func(i int) error {
-			if i == 0 {
+			if i == round%2 {
 				return e.volumes.MountVolume(e.ctx, v.VolumeID, id, "/data", false)
 			}
 			return e.p.ScaleInstance(e.ctx, id, 2)
 		})
-		wantReason(t, "MountVolume against ScaleInstance", errs[0], hosting.Conflict)
-		wantReason(t, "ScaleInstance against MountVolume", errs[1], hosting.Conflict)
+		mounted, scaled := errs[round%2], errs[1-round%2]
+		wantReason(t, "MountVolume against ScaleInstance", mounted, hosting.Conflict)
+		wantReason(t, "ScaleInstance against MountVolume", scaled, hosting.Conflict)
 		mounts := len(e.getVolume(t, v.VolumeID).Mounts)
 		replicas := e.get(t, id).Replicas
 		if mounts > 0 && replicas > 1 {
 			t.Errorf("instance %s has %d replicas and volume %s, which is %s", id, replicas, v.VolumeID, v.AccessMode)
 		}
-		if (errs[0] == nil) != (mounts > 0) || (errs[1] == nil) != (replicas == 2) {
-			t.Errorf("MountVolume returned %v and ScaleInstance %v; there are %d mounts and %d replicas", errs[0], errs[1], mounts, replicas)
+		if (mounted == nil) != (mounts > 0) || (scaled == nil) != (replicas == 2) {
+			t.Errorf("MountVolume returned %v and ScaleInstance %v; there are %d mounts and %d replicas", mounted, scaled, mounts, replicas)
 		}
 		e.unmount(t, v, id)
 		must(t, "ScaleInstance", id, e.p.ScaleInstance(e.ctx, id, 1))
