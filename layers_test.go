@@ -49,6 +49,9 @@ func floors() []floor {
 		{path: "internal/testcluster", others: anything},
 
 		{path: "autoscale", ours: slices.Concat(shared, []string{"provider/store"}), others: lean},
+		{path: "autoscale/prometheus", ours: []string{".", "autoscale"}, others: slices.Concat(lean, []string{
+			"github.com/prometheus/", "github.com/json-iterator/", "github.com/modern-go/", "google.golang.org/protobuf/",
+		})},
 		{path: "cost", ours: shared, others: lean},
 		{path: "discovery", ours: shared, others: lean},
 		{path: "volume", ours: shared, others: lean},
@@ -67,7 +70,7 @@ func floors() []floor {
 		{path: "provider", ours: slices.Concat(backends, []string{"httpapi", "internal/intercept"}), others: slices.Concat(lean, []string{"go.yaml.in/yaml/", "gopkg.in/yaml.v3"})},
 		{path: "provider/otel", ours: slices.Concat(backends, []string{"internal/intercept", "provider"}), others: anything},
 		{path: "examples", others: anything, ours: slices.Concat(backends, []string{
-			"fake", "httpapi", "httpapi/client", "kubernetes", "provider", "provider/conformance", "provider/otel", "provider/store/boltstore", "tencent",
+			"autoscale/prometheus", "fake", "httpapi", "httpapi/client", "kubernetes", "provider", "provider/conformance", "provider/otel", "provider/store/boltstore", "tencent",
 		})},
 	}
 }

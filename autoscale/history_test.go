@@ -50,7 +50,7 @@ func forHistories(t *testing.T, check func(t *testing.T, h history)) {
 
 // histories are made once; no test changes them.
 var histories = sync.OnceValue(func() (list []history) {
-	for seed := range uint64(400) {
+	for seed := range uint64(200) {
 		list = append(list, newHistory(seed))
 	}
 	return list
@@ -254,6 +254,6 @@ func TestRandomHistoriesHaveEverythingInThem(t *testing.T) {
 		"up", "down", "cause ", "cause up", "cause down", "cause bounds", "held by ", "held by stopped", "held by cooldown", "held by window",
 		"held by bounds", "held by unknown", "partly held by window",
 	} {
-		require.GreaterOrEqual(t, count[what], 10, "%s: %v", what, count)
+		require.GreaterOrEqual(t, count[what], 5, "%s: %v", what, count)
 	}
 }

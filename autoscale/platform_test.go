@@ -97,6 +97,23 @@ func TestAPolicyGoesWithItsInstance(t *testing.T) {
 	})
 }
 
+// A process that is configured with other providers must not throw away the
+// policies of those it does not know.
+func TestAPolicyIsKeptWhoseInstanceWasNeverSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create(w.controller(), cpuPolicy())
+		elsewhere := fake.New(fake.WithName("other"))
+		c := w.controller(func(config *autoscale.Config) { config.Provider, config.Backend = elsewhere, elsewhere })
+		w.ticks(c, 10)
+		assert.Len(t, w.log.lines("WARN", "does not exist"), 1, "it is told of once")
+		w.load(10)
+		w.ticks(w.controller(), 3)
+		assert.Equal(t, 3, w.replicas(), "and acts where the instance is known")
+	})
+}
+
 func TestThePolicyOfAnInstanceThatIsGoneMakesWayAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -32,6 +32,7 @@ type pass struct {
 type tracker struct {
 	entry
 	state   State
+	seen    bool   // the instance existed, so that it is known to be gone when it no longer does
 	taken   bool   // the platform's autoscaler has been stopped, for this version
 	problem string // that was logged last
 }
@@ -158,15 +159,17 @@ func (c *Controller) attend(ctx context.Context, t *tracker, instances map[strin
 	if !listed {
 		var err error
 		instance, err = c.config.Provider.GetInstance(ctx, t.Policy.InstanceID)
-		if hosting.CodeOf(err) == hosting.InstanceNotFound {
+		switch {
+		// Otherwise it may be that this process has not been told of its provider.
+		case hosting.CodeOf(err) == hosting.InstanceNotFound && t.seen:
 			c.forget(ctx, t)
 			return
-		}
-		if err != nil {
+		case err != nil:
 			c.report(ctx, t, "reading the instance", err)
 			return
 		}
 	}
+	t.seen = true
 	if !c.settleStep(ctx, t, instance.Replicas) || !c.takeOver(ctx, t) {
 		return
 	}

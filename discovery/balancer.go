@@ -82,12 +82,13 @@ type Target struct {
 	// Service is the one that the address belongs to, without its addresses.
 	Service hosting.ServiceRegistration
 
+	at       string
 	balancer *Balancer
 	once     sync.Once
 }
 
 // HostPort is where to connect to, as net.Dial wants it.
-func (t *Target) HostPort() string { return hostPort(t.Address) }
+func (t *Target) HostPort() string { return t.at }
 
 // Done says that the address is no longer in use, which least-connections
 // counts. It may be called several times.
@@ -96,8 +97,8 @@ func (t *Target) Done() {
 		b := t.balancer
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.open[t.HostPort()]--; b.open[t.HostPort()] <= 0 {
-			delete(b.open, t.HostPort())
+		if b.open[t.at]--; b.open[t.at] <= 0 {
+			delete(b.open, t.at)
 		}
 	})
 }
@@ -107,7 +108,7 @@ func (t *Target) Done() {
 func (t *Target) Failed() {
 	t.balancer.mu.Lock()
 	defer t.balancer.mu.Unlock()
-	t.balancer.avoid[t.HostPort()] = true
+	t.balancer.avoid[t.at] = true
 }
 
 // Pick chooses a ready address, other than those to leave out, which are as
@@ -130,30 +131,48 @@ func (b *Balancer) Pick(ctx context.Context, except ...string) (*Target, error) 
 		return nil, hosting.Errorf("", hosting.ServiceFailed, hosting.Unavailable, "no address of service %s is ready", b.name)
 	}
 	chosen := b.choose(candidates)
-	chosen.balancer = b
-	b.open[chosen.HostPort()]++
-	return chosen, nil
+	b.open[chosen.at]++
+	service := *chosen.service
+	service.Addresses = nil
+	return &Target{Address: chosen.address, Service: service, at: chosen.at, balancer: b}, nil
+}
+
+// candidate is an address that may be chosen. It is shared and never changed.
+type candidate struct {
+	at      string // as net.Dial wants it
+	address hosting.ServiceAddress
+	service *hosting.ServiceRegistration
+}
+
+// candidatesOf are the ready addresses of services, each once.
+func candidatesOf(services []hosting.ServiceRegistration) []candidate {
+	var result []candidate
+	seen := map[string]bool{}
+	for i := range services {
+		for _, address := range services[i].Addresses {
+			if at := hostPort(address); address.Ready && !seen[at] {
+				seen[at] = true
+				result = append(result, candidate{at, address, &services[i]})
+			}
+		}
+	}
+	return result
 }
 
 // candidates are the addresses to choose from. One that fails its health checks
 // or was refused is better than none: the platform says that it is ready.
-func (b *Balancer) candidates(except []string) []*Target {
-	var good, doubtful []*Target
-	seen := map[string]bool{}
-	for _, service := range b.known.services {
-		for _, address := range service.Addresses {
-			at := hostPort(address)
-			if !address.Ready || seen[at] || slices.Contains(except, at) {
-				continue
-			}
-			seen[at] = true
-			t := &Target{Address: address, Service: service}
-			t.Service.Addresses = nil
-			if b.avoid[at] || b.unhealthy[at] {
-				doubtful = append(doubtful, t)
-				continue
-			}
-			good = append(good, t)
+func (b *Balancer) candidates(except []string) []candidate {
+	if len(except)+len(b.avoid)+len(b.unhealthy) == 0 {
+		return b.known.ready
+	}
+	var good, doubtful []candidate
+	for _, c := range b.known.ready {
+		switch {
+		case slices.Contains(except, c.at):
+		case b.avoid[c.at] || b.unhealthy[c.at]:
+			doubtful = append(doubtful, c)
+		default:
+			good = append(good, c)
 		}
 	}
 	if len(good) == 0 {
@@ -162,7 +181,7 @@ func (b *Balancer) candidates(except []string) []*Target {
 	return good
 }
 
-func (b *Balancer) choose(from []*Target) *Target {
+func (b *Balancer) choose(from []candidate) candidate {
 	turn := b.next % len(from)
 	b.next++
 	switch b.strategy() {
@@ -170,8 +189,13 @@ func (b *Balancer) choose(from []*Target) *Target {
 		return from[rand.IntN(len(from))]
 	case hosting.StrategyLeastConnections:
 		// Of those with equally few, another one each time.
-		from = slices.Concat(from[turn:], from[:turn])
-		return slices.MinFunc(from, func(x, y *Target) int { return cmp.Compare(b.open[x.HostPort()], b.open[y.HostPort()]) })
+		least := from[turn]
+		for i := range from {
+			if c := from[(turn+i)%len(from)]; b.open[c.at] < b.open[least.at] {
+				least = c
+			}
+		}
+		return least
 	}
 	return from[turn]
 }

@@ -11,9 +11,10 @@ import (
 // knowledge is what discovery has said of a service.
 type knowledge struct {
 	services []hosting.ServiceRegistration
-	complete time.Time // when services were all there are; zero if they never were
-	asked    time.Time // when discovery has answered last, or failed
-	err      error     // why it failed then
+	ready    []candidate // the addresses of services that are ready, each once
+	complete time.Time   // when services were all there are; zero if they never were
+	asked    time.Time   // when discovery has answered last, or failed
+	err      error       // why it failed then
 }
 
 // failure is the error of discovery if nothing is known that can be used
@@ -28,21 +29,18 @@ func (k *knowledge) failure() error {
 // take notes an answer. With an error it may be a part of the whole: then
 // services that are not in it stay, unless they are too old.
 func (k *knowledge) take(services []hosting.ServiceRegistration, err error, now time.Time, maxStale time.Duration) {
-	before := k.services
-	k.services, k.err, k.asked = services, err, now
 	if err == nil {
 		k.complete = now
-		return
-	}
-	if now.Sub(k.complete) > maxStale {
-		return
-	}
-	k.services = slices.Clone(services)
-	for _, old := range before {
-		if !slices.ContainsFunc(services, func(s hosting.ServiceRegistration) bool { return s.ServiceID == old.ServiceID }) {
-			k.services = append(k.services, old)
+	} else if now.Sub(k.complete) <= maxStale {
+		services = slices.Clone(services)
+		for _, old := range k.services {
+			if !slices.ContainsFunc(services, func(s hosting.ServiceRegistration) bool { return s.ServiceID == old.ServiceID }) {
+				services = append(services, old)
+			}
 		}
 	}
+	k.services, k.err, k.asked = services, err, now
+	k.ready = candidatesOf(services)
 }
 
 // refresh asks for the services again if the last answer is older than that.

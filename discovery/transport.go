@@ -74,7 +74,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	var failed error // of the last attempt
 	for {
 		target, err := t.pick(request.Context(), name, tried)
-		if err != nil && failed != nil {
+		if err != nil && failed != nil && request.Context().Err() == nil {
 			return nil, failed
 		}
 		if err == nil {

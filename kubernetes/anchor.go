@@ -65,6 +65,9 @@ type desired struct {
 	// OldSecrets are Secrets that have been replaced, or were made for a change
 	// that did not come to pass.
 	OldSecrets []oldSecret `json:"oldSecrets,omitempty"`
+	// TakenOver tells that a policy scales the instance, and that an autoscaler
+	// which it has, or gets, must not act, see takeover.go.
+	TakenOver bool `json:"takenOver,omitempty"`
 	// RunsNow counts the runs that RunNow has started.
 	RunsNow int `json:"runsNow,omitempty"`
 	// Operation is the status to show until the last change has been carried
@@ -227,7 +230,7 @@ func (p *Provider) change(ctx context.Context, code hosting.Code, t target, a *a
 			changed = &anchor{ConfigMap: update, record: next}
 			return nil
 		}
-		before.OldSecrets = next.Desired.OldSecrets
+		before.OldSecrets, before.TakenOver = next.Desired.OldSecrets, next.Desired.TakenOver
 		if !reflect.DeepEqual(before, next.Desired) { // else the instance stays as it is
 			next.Desired.UpdatedAt = hosting.NewTime(time.Now())
 		}

@@ -43,13 +43,13 @@ func (ap *application) converge(ctx context.Context) error {
 // many replicas the workload has. The workload is read after the anchor: what
 // another call makes of it later, that call writes into a newer anchor.
 func (ap *application) finish(ctx context.Context) error {
-	generation := ap.anchor.record.Desired.Generation
+	generation, takenOver := ap.anchor.record.Desired.Generation, ap.anchor.record.Desired.TakenOver
 	newest, err := ap.p.anchorAgain(ctx, hosting.UpdateFailed, ap.t, ap.anchor.UID)
 	if err != nil {
 		return err
 	}
 	ap.anchor, err = ap.p.change(ctx, hosting.UpdateFailed, ap.t, newest, func(d *desired) error {
-		if d.Generation != generation {
+		if d.Generation != generation || d.TakenOver != takenOver {
 			return errSuperseded
 		}
 		workload, err := ap.p.ownWorkload(ctx, hosting.UpdateFailed, ap.t, newest)
@@ -116,6 +116,11 @@ func (ap *application) give(ctx context.Context, part part) error {
 		}
 		if err := ap.mayWrite(part.resource, live); err != nil {
 			return err
+		}
+		if part.resource == autoscalers {
+			if live, err = ap.p.settle(ctx, ap.t, ap.anchor, live); err != nil {
+				return lookAgain(part.resource, part.object, err)
+			}
 		}
 		if live, err = ap.ownFields(ctx, part.resource, live); err != nil {
 			return lookAgain(part.resource, part.object, err)

@@ -18,6 +18,8 @@ func (ap *application) follow(part part, r record, live object) object {
 		// It is immutable: only its labels can change.
 		part.object.(*corev1.Secret).Data = live.(*corev1.Secret).Data
 		return part.object
+	case autoscalers:
+		return followTakeOver(part.object, live)
 	case ap.t.kind.resource:
 		return ap.followWorkload(r, live)
 	}

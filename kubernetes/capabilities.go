@@ -16,7 +16,6 @@ const (
 var notes = map[hosting.Capability]string{
 	hosting.CanNetworkMetrics: noteKubelet,
 	hosting.CanDiskMetrics:    noteKubelet,
-	hosting.CanRecordEvent:    "recording events is not available on this provider yet",
 	hosting.CanEstimateCost:   noteCost,
 	hosting.CanActualCost:     noteCost,
 	hosting.CanRunNow:         "only a cronjob has runs",

@@ -201,20 +201,25 @@ func (c *creation) holdsSecrets(secret *corev1.Secret) bool {
 	return maps.EqualFunc(secret.Data, c.secretEnv, func(a []byte, b string) bool { return string(a) == b })
 }
 
-// catchUp carries out a change of the configuration that another call has made
-// while this one was creating parts: some of those may not belong to it any
-// more. A call that has met nobody need not look, unless it made an
+// catchUp carries out a change of the configuration, or a take-over, that another
+// call has made while this one was creating parts: some of those may not belong
+// to the instance any more. A call that has met nobody need not look, unless it made an
 // autoscaler, the one part that comes after the workload, which all calls make.
 func (c *creation) catchUp(ctx context.Context) error {
 	if !c.shared && c.anchor.record.Desired.Spec.Autoscaler == nil {
 		return nil
 	}
 	newest, err := c.p.getAnchor(ctx, hosting.CreateFailed, c.t)
-	if err != nil || newest.UID != c.anchor.UID || newest.record.Desired.Generation == c.anchor.record.Desired.Generation {
+	if err != nil || newest.UID != c.anchor.UID || sameParts(newest.record.Desired, c.anchor.record.Desired) {
 		return nil // who looks at the instance next will say so if it is gone
 	}
 	c.changed, c.anchor = true, newest
 	return c.carryOut(ctx)
+}
+
+// sameParts tells that parts of an instance which are there need no change.
+func sameParts(have, made desired) bool {
+	return have.Generation == made.Generation && have.TakenOver == made.TakenOver
 }
 
 // carryOut finishes a change of the configuration.

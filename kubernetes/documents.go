@@ -188,8 +188,8 @@ func (d documents) Delete(ctx context.Context, key, version string) error {
 }
 
 // version returns the version that a document has now, "" if there is none. A
-// refused write asks for it: the API server says Conflict also of an object
-// that is gone.
+// refused write asks for it: an API server may say Conflict also of an object
+// that is gone, and of a version that cannot be one it is not even asked.
 func (d documents) version(ctx context.Context, code hosting.Code, at *region, key string) (string, error) {
 	o, err := d.client(at).Get(ctx, d.name(key), metav1.GetOptions{})
 	switch {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -65,7 +66,7 @@ func TestStoresOfSeveralProvidersAreOne(t *testing.T) {
 // mustPut writes a document about an instance.
 func mustPut(t *testing.T, p *kubernetes.Provider, key, owner string) store.Document {
 	t.Helper()
-	d, err := p.Store().Put(t.Context(), store.Document{Key: key, Owner: owner, Data: json.RawMessage(`{"a":1}`)})
+	d, err := p.Store().Put(t.Context(), store.Document{Key: key, Owner: owner, Data: json.RawMessage("{ \"a\": 1 }\n")})
 	require.NoError(t, err)
 	return d
 }
@@ -108,6 +109,37 @@ func TestADocumentGoesWithItsInstance(t *testing.T) {
 	mustPut(t, w.Provider, "policy/default.policy.web", id)
 }
 
+// A document that is written while its instance is being deleted goes with it,
+// or was written after it and is nobody's.
+func TestNoDocumentWrittenDuringADeletionKeepsAnOwnerThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	created := w.mustCreate(t, everything("web", hosting.TypeDeployment))
+	mustPut(t, w.Provider, "policy/default.policy.first", created.ID)
+	require.NotEmpty(t, w.documents(t, w.namespace)[0].OwnerReferences)
+	ctx, stop := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	for writer := range 3 {
+		wait.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				key := fmt.Sprintf("policy/default.policy.w%d-%d", writer, n)
+				_, err := w.Store().Put(ctx, store.Document{Key: key, Owner: created.ID, Data: json.RawMessage(`1`)})
+				if ctx.Err() == nil {
+					assert.NoError(t, err)
+				}
+			}
+		})
+	}
+	w.delete(t, created.ID)
+	stop()
+	wait.Wait()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		for _, o := range w.documents(t, w.namespace) {
+			assert.Empty(c, o.OwnerReferences, o.Annotations["skillcenter.io/key"])
+		}
+	}, waitTime, 200*time.Millisecond)
+}
+
 func TestADocumentIsAConfigMapThatSaysWhatItIs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -120,7 +152,7 @@ func TestADocumentIsAConfigMapThatSaysWhatItIs(t *testing.T) {
 	assert.Equal(t, map[string]string{"managed-by": "skillcenter", "skillcenter.io/owner": "default", "skillcenter.io/document": "policy"}, o.Labels)
 	assert.Equal(t, d.Key, o.Annotations["skillcenter.io/key"])
 	assert.Equal(t, created.ID, o.Annotations["skillcenter.io/instance"])
-	assert.Equal(t, map[string]string{"document": `{"a":1}`}, o.Data)
+	assert.Equal(t, map[string]string{"document": "{ \"a\": 1 }\n"}, o.Data)
 	anchor, err := w.client.CoreV1().ConfigMaps(w.namespace).Get(t.Context(), "skill-web", metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Len(t, o.OwnerReferences, 1)

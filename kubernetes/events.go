@@ -77,13 +77,14 @@ var replicaSetKind = &resource{"ReplicaSet", "replicasets", appsREST, func() obj
 // event tells what it is about by kind and name, and that thing may be gone:
 // so the names of pods are recognised by their form.
 type eventFilter struct {
-	since time.Time
-	names map[string]map[string]bool // by kind
-	pods  *regexp.Regexp
+	anchor types.UID
+	since  time.Time
+	names  map[string]map[string]bool // by kind
+	pods   *regexp.Regexp
 }
 
 func newEventFilter(t target, a *anchor, controllers []string) *eventFilter {
-	f := &eventFilter{since: a.CreationTimestamp.Time, names: map[string]map[string]bool{}}
+	f := &eventFilter{anchor: a.UID, since: a.CreationTimestamp.Time, names: map[string]map[string]bool{}}
 	add := func(kind, name string) {
 		if f.names[kind] == nil {
 			f.names[kind] = map[string]bool{}
@@ -133,6 +134,11 @@ func podNames(t target, controllers []string) *regexp.Regexp {
 
 func (f *eventFilter) matches(e *corev1.Event) bool {
 	about := e.InvolvedObject
+	if about.Kind == configMaps.kind && about.UID != "" {
+		// One that RecordEvent has made tells the instance from an earlier one of
+		// its name, and may be of any time.
+		return about.UID == f.anchor && f.names[about.Kind][about.Name]
+	}
 	// Seconds are all that creation times have.
 	if eventTime(e).Before(f.since.Add(-time.Second)) {
 		return false
@@ -173,7 +179,7 @@ func instanceEvent(e *corev1.Event) hosting.InstanceEvent {
 	if e.Series != nil {
 		count = max(count, e.Series.Count)
 	}
-	return hosting.InstanceEvent{
+	result := hosting.InstanceEvent{
 		EventID:   string(e.UID),
 		Timestamp: hosting.NewTime(eventTime(e)),
 		Type:      e.Type,
@@ -185,4 +191,6 @@ func instanceEvent(e *corev1.Event) hosting.InstanceEvent {
 			"count": strconv.Itoa(int(count)),
 		},
 	}
+	addRecorded(result.Metadata, e)
+	return result
 }

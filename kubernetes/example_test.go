@@ -2,12 +2,14 @@ package kubernetes_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/kubernetes"
+	"skillcenter.io/hosting/provider/store"
 )
 
 // A configuration starts from the protocol's defaults. New checks it and talks
@@ -48,6 +50,24 @@ func ExampleProvider_Check() {
 		log.Print(err) // instances holds what the other regions have
 	}
 	fmt.Println(len(instances))
+}
+
+// Documents in a cluster go with the instance that they are about.
+func ExampleProvider_Store() {
+	ctx := context.Background()
+	provider, err := kubernetes.New(ctx, kubernetes.DefaultConfig())
+	if err != nil {
+		log.Fatal(err)
+	}
+	document, err := provider.Store().Put(ctx, store.Document{
+		Key:   "policy/default.policy.web",
+		Owner: "default.deployment.web",
+		Data:  json.RawMessage(`{"maxReplicas":4}`),
+	})
+	if err != nil {
+		log.Fatal(err) // such as AlreadyExists: then get it, and put it with its version
+	}
+	fmt.Println(document.Version)
 }
 
 // Render shows what an instance will consist of.

@@ -38,6 +38,12 @@ func TestMain(m *testing.M) {
 	if number := os.Getenv(envProcess); number != "" {
 		os.Exit(operate(number))
 	}
+	if os.Getenv(envElect) != "" {
+		os.Exit(elect())
+	}
+	if os.Getenv(envAutoscale) != "" {
+		os.Exit(autoscaleUntilKilled())
+	}
 	if progress := os.Getenv(envDocuments); progress != "" {
 		panic(writeDocuments(progress))
 	}

@@ -16,6 +16,9 @@ const (
 	// labelService stands on a Service that RegisterService has made, and is
 	// its name.
 	labelService = "skillcenter.io/service"
+	// foundByPrefix and a name make a label of such a Service: one for its name
+	// and for each alias, so that the API server can search for them.
+	foundByPrefix = "service.skillcenter.io/"
 
 	annotationCreatedAt = "skillcenter.io/created-at"
 	annotationSkillID   = "skillcenter.io/skill-id"
@@ -29,9 +32,14 @@ const (
 	// annotationStoppedReplicas stands on a stopped Deployment or StatefulSet
 	// and says how many replicas to start with.
 	annotationStoppedReplicas = "skillcenter.io/stopped-replicas"
+	// annotationBehavior stands on an autoscaler that a policy has taken over
+	// from, and is the behavior that it gets back: "null" if it had none.
+	annotationBehavior = "skillcenter.io/behavior"
 	// annotationRestartedAt on the pod template makes the controller replace
 	// the pods.
 	annotationRestartedAt = "skillcenter.io/restarted-at"
+	// annotationMetadata on an event is the metadata it was recorded with, as JSON.
+	annotationMetadata = "skillcenter.io/metadata"
 	// Who takes part in a creation, see participation.go.
 	annotationComplete = "skillcenter.io/complete"
 	annotationRefused  = "skillcenter.io/refused"
@@ -63,9 +71,13 @@ const (
 
 	managedBy = "skillcenter"
 	// Who writes a field: fieldManager what the configuration says,
-	// operationsManager what calls like StopInstance and ScaleInstance do.
+	// operationsManager what calls like StopInstance and ScaleInstance do, and
+	// takeOverManager what TakeOver and GiveBack do. An apply removes what the
+	// first two have written and it does not say, but not what the third has: an
+	// autoscaler may have got a behavior from others, which goes back to it.
 	fieldManager      = "skillcenter"
 	operationsManager = "skillcenter-operations"
+	takeOverManager   = "skillcenter-takeover"
 )
 
 // containerName is the one container of every pod.

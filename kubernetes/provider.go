@@ -40,6 +40,7 @@ var (
 	_ hosting.InstanceWatcher      = (*Provider)(nil)
 	_ hosting.ServiceDiscovery     = (*Provider)(nil)
 	_ hosting.VolumeManager        = (*Provider)(nil)
+	_ hosting.EventRecorder        = (*Provider)(nil)
 )
 
 // New returns a Provider for the configuration. It reads kubeconfigs and the

@@ -4,6 +4,8 @@ package kubernetes_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/kubernetes"
+	"skillcenter.io/hosting/provider/store"
 )
 
 // call is something that a user of the provider does.
@@ -145,6 +148,47 @@ func calls() map[string]call {
 			}
 			return p.DeleteVolume(ctx, "default.volume."+config.InstanceName)
 		}
+		// All that a store does: no permission is for it alone.
+		documents do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			documents := p.Store()
+			d, err := documents.Put(ctx, store.Document{Key: "policy/" + id, Owner: id, Data: json.RawMessage(`1`)})
+			if err != nil {
+				return err
+			}
+			if d, err = documents.Put(ctx, d); err != nil {
+				return err
+			}
+			_, err = documents.Get(ctx, d.Key)
+			_, listErr := documents.List(ctx, "policy")
+			return errors.Join(err, listErr, documents.Delete(ctx, d.Key, d.Version))
+		}
+		scaleFrom do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.ScaleFrom(ctx, id, 1, 3)
+		}
+		takeOver do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.TakeOver(ctx, id)
+		}
+		giveBack do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			if err := p.TakeOver(ctx, id); err != nil {
+				return err
+			}
+			return p.GiveBack(ctx, id)
+		}
+		recordEvent do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			return p.RecordEvent(ctx, id, hosting.InstanceEvent{Type: hosting.EventNormal, Reason: "Test"})
+		}
+		// It leads until it has renewed the Lease.
+		lead do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			return p.Elector(config.InstanceName).Lead(ctx, func(ctx context.Context) {
+				select {
+				case <-ctx.Done():
+				case <-time.After(10 * time.Second):
+					cancel()
+				}
+			})
+		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
@@ -184,6 +228,13 @@ func calls() map[string]call {
 		"list volumes":  {on: hosting.TypeDaemonSet, do: listVolumes},
 		"mount volume":  {on: hosting.TypeStatefulSet, do: mountVolume, alone: true},
 		"delete volume": {on: hosting.TypeDaemonSet, do: deleteVolume},
+
+		"documents": {on: hosting.TypeDeployment, do: documents},
+		"lead":      {on: hosting.TypeDeployment, do: lead},
+
+		"take over":    {on: hosting.TypeStatefulSet, do: takeOver},
+		"give back":    {on: hosting.TypeDeployment, do: giveBack},
+		"record event": {on: hosting.TypeJob, do: recordEvent},
 	}
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
@@ -202,6 +253,7 @@ func calls() map[string]call {
 	}
 	for _, on := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeJob} {
 		result["scale "+on] = call{on: on, do: scale}
+		result["scale from "+on] = call{on: on, do: scaleFrom}
 	}
 	return result
 }
@@ -220,7 +272,7 @@ func exceptNoNode(err error) error {
 // neededBy names, for each permission of the shipped role, a call that fails
 // without it.
 func neededBy() map[permission]string {
-	const core, apps, batch, networking, autoscaling, metrics, discoveryGroup = "", "apps", "batch", "networking.k8s.io", "autoscaling", "metrics.k8s.io", "discovery.k8s.io"
+	const core, apps, batch, networking, autoscaling, metrics, discoveryGroup, coordination = "", "apps", "batch", "networking.k8s.io", "autoscaling", "metrics.k8s.io", "discovery.k8s.io", "coordination.k8s.io"
 	return map[permission]string{
 		{core, "configmaps", "create"}:                      "create deployment",
 		{core, "configmaps", "get"}:                         "get deployment",
@@ -294,6 +346,10 @@ func neededBy() map[permission]string {
 		{core, "events", "list"}:                            "events daemonset",
 		{apps, "replicasets", "list"}:                       "events deployment",
 		{metrics, "pods", "list"}:                           "metrics",
+		{core, "events", "create"}:                          "record event",
+		{coordination, "leases", "create"}:                  "lead",
+		{coordination, "leases", "get"}:                     "lead",
+		{coordination, "leases", "update"}:                  "lead",
 	}
 }
 

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -40,33 +38,9 @@ func (p *Provider) GetInstance(ctx context.Context, instanceID string) (hosting.
 // some do not, it returns the instances of the others with an error that names
 // each region that failed.
 func (p *Provider) ListInstances(ctx context.Context) ([]hosting.CloudInstance, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, p.fail(ctx, hosting.ListFailed, "", "listing instances", err)
-	}
-	var (
-		mu        sync.Mutex
-		instances = []hosting.CloudInstance{}
-		failures  *multierror.Error
-		wait      sync.WaitGroup
-	)
-	for _, at := range p.regions {
-		wait.Go(func() {
-			var found []hosting.CloudInstance
-			err := p.within(ctx, at, func(ctx context.Context) (err error) {
-				found, err = p.listRegion(ctx, at)
-				return err
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			instances = append(instances, found...)
-			if err != nil {
-				failures = multierror.Append(failures, err)
-			}
-		})
-	}
-	wait.Wait()
+	instances, err := fromAllRegions(ctx, p, hosting.ListFailed, "could not be listed", p.listRegion)
 	slices.SortFunc(instances, func(a, b hosting.CloudInstance) int { return cmp.Compare(a.ID, b.ID) })
-	return instances, p.partial(ctx, failures, hosting.ListFailed, "could not be listed")
+	return instances, err
 }
 
 // isAbsent tells that a namespace does not exist for us. A protocol region

@@ -121,6 +121,9 @@ func (p *Provider) registeredService(t target, a *anchor, service hosting.Servic
 	}
 	all := p.ours()
 	all[labelApp], all[labelName], all[labelType], all[labelService] = t.name, t.name, t.kind.instanceType, service.ServiceName
+	for _, name := range append([]string{service.ServiceName}, service.Aliases...) {
+		all[foundByPrefix+name] = ""
+	}
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: service.ServiceName, Labels: all, OwnerReferences: []metav1.OwnerReference{a.ownerReference()},

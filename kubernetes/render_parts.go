@@ -153,5 +153,9 @@ func (p *Provider) autoscaler(r record) object {
 	}
 	add(corev1.ResourceCPU, limits.TargetCPUUtilization)
 	add(corev1.ResourceMemory, limits.TargetMemoryUtilization)
+	if r.Desired.TakenOver {
+		result.Spec = idle(result.Spec)
+		result.Annotations[annotationBehavior] = "null"
+	}
 	return result
 }

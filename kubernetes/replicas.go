@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -21,12 +22,47 @@ const settleTime = 250 * time.Millisecond
 
 // ScaleInstance implements [hosting.CloudHostingProvider].
 func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replicas int) error {
+	return p.scale(ctx, instanceID, scaling{to: replicas}, hosting.ValidateReplicas(replicas))
+}
+
+// ScaleFrom implements [autoscale.Backend]. A job that has ended, and an
+// instance whose own autoscaler acts, are a Conflict too. The count that is
+// compared is what was asked for last, not how many replicas run.
+func (p *Provider) ScaleFrom(ctx context.Context, instanceID string, from, to int) error {
+	var wrong hosting.FieldErrors
+	for _, count := range []struct {
+		field string
+		value int
+	}{{"from", from}, {"to", to}} {
+		var found hosting.FieldErrors
+		if errors.As(hosting.ValidateReplicas(count.value), &found) {
+			found[0].Field = count.field
+			wrong = append(wrong, found...)
+		}
+	}
+	var invalid error
+	if len(wrong) > 0 {
+		invalid = wrong
+	}
+	return p.scale(ctx, instanceID, scaling{from: &from, to: to}, invalid)
+}
+
+// scaling is a change of the number of replicas.
+type scaling struct {
+	// from is what it must be now, nil if that does not matter.
+	from *int
+	to   int
+}
+
+// scale changes the number of replicas. What is wrong with the numbers is not
+// said of an instance that this provider cannot have.
+func (p *Provider) scale(ctx context.Context, instanceID string, change scaling, invalid error) error {
 	t, err := p.find(hosting.ScaleFailed, instanceID)
 	if err != nil {
 		return err
 	}
-	if err := hosting.ValidateReplicas(replicas); err != nil {
-		failed := hosting.Errorf(p.config.Name, hosting.ScaleFailed, hosting.InvalidArgument, "%w", err)
+	if invalid != nil {
+		failed := hosting.Errorf(p.config.Name, hosting.ScaleFailed, hosting.InvalidArgument, "%w", invalid)
 		failed.InstanceID = t.id
 		return failed
 	}
@@ -41,28 +77,45 @@ func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replica
 	// Each retry looks anew: the workload may have been stopped meanwhile, or
 	// been given an autoscaler.
 	err = retryOnConflict(ctx, func() (err error) {
-		operation, err = p.setReplicas(ctx, t, a, replicas)
+		operation, err = p.setReplicas(ctx, t, a, change)
 		return err
 	})
 	if err != nil {
 		return p.fail(ctx, hosting.ScaleFailed, t.id, "scaling "+t.kind.kind+" "+t.name, err)
 	}
 	a, err = p.following(ctx, hosting.ScaleFailed, t, a, operation)
-	if err == nil {
+	switch {
+	case err == nil:
 		// One that was mounted since the count was written goes before it.
-		err = p.notWithVolume(hosting.ScaleFailed, t, a.record.Desired, replicas)
+		return p.notWithVolume(hosting.ScaleFailed, t, a.record.Desired, change.to)
+	case change.from == nil:
+		return err
 	}
-	return err
+	return p.scaledNevertheless(t, err)
+}
+
+// scaledNevertheless is the answer of ScaleFrom if the anchor could not be
+// written after the count was: no error may say that nothing has changed.
+func (p *Provider) scaledNevertheless(t target, err error) error {
+	switch reason := hosting.ReasonOf(err); reason {
+	case hosting.Conflict, hosting.NotFound:
+		return nil // the instance has been deleted since, or its workload lost
+	case hosting.Canceled, hosting.DeadlineExceeded:
+		return err
+	}
+	failed := hosting.Errorf(p.config.Name, hosting.ScaleFailed, hosting.Unavailable, "the replicas are changed, but the anchor does not say so: %w", err)
+	failed.InstanceID = t.id
+	return failed
 }
 
 // setReplicas writes the count into the workload as it is now. It returns the
 // status to show until it is reached.
-func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replicas int) (hosting.Status, error) {
+func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, change scaling) (hosting.Status, error) {
 	a, workload, err := p.current(ctx, hosting.ScaleFailed, t, a)
 	if err != nil {
 		return "", err
 	}
-	seen := t.kind.observe(workload)
+	seen, replicas := t.kind.observe(workload), change.to
 	operation := hosting.StatusStarting
 	if replicas < seen.want {
 		operation = hosting.StatusUpdating
@@ -73,6 +126,10 @@ func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replica
 	switch {
 	case seen.finished != "":
 		return "", p.conflict(hosting.ScaleFailed, t.id, "the job has ended: it is %s", seen.finished)
+	case change.from != nil && seen.stopped:
+		return "", p.conflict(hosting.ScaleFailed, t.id, "the instance is stopped")
+	case change.from != nil && seen.want != *change.from:
+		return "", p.conflict(hosting.ScaleFailed, t.id, "it has %d replicas, not %d", seen.want, *change.from)
 	case t.kind.isJob() && replicas == 0:
 		failed := hosting.Errorf(p.config.Name, hosting.ScaleFailed, hosting.InvalidArgument, "%w",
 			hosting.FieldErrors{{Field: "replicas", Value: 0, Allowed: "1 or more for a job, which would be complete without any: stop it instead"}})
@@ -84,7 +141,7 @@ func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, replica
 		return operation, t.patchVersion(ctx, workload, map[string]any{"parallelism": replicas, "completions": replicas})
 	case seen.stopped:
 		return "", p.remember(ctx, t, workload, replicas)
-	case a.record.Desired.Spec.Autoscaler != nil:
+	case a.record.Desired.acting() != nil:
 		return "", p.conflict(hosting.ScaleFailed, t.id, "%s %s sets the number of replicas", autoscalers.kind, t.name)
 	case seen.want == replicas:
 		return "", nil
@@ -177,7 +234,7 @@ func (p *Provider) startReplicas(ctx context.Context, t target, a *anchor) error
 		}
 		if seen.stopped {
 			replicas := *seen.remembered
-			if limits := now.record.Desired.Spec.Autoscaler; limits != nil {
+			if limits := now.record.Desired.acting(); limits != nil {
 				// An autoscaler does nothing at 0, and scaling is its alone.
 				replicas = min(max(replicas, limits.MinReplicas), limits.MaxReplicas)
 			}

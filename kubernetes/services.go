@@ -86,7 +86,7 @@ func (p *Provider) GetServicesByInstance(ctx context.Context, instanceID string)
 	if err != nil {
 		return nil, err
 	}
-	list, err := p.servicesIn(ctx, t.region, selectorFor(t.name, t.kind.instanceType), func(o *corev1.Service, _ hosting.ServiceRegistration) bool { return a.owns(o) })
+	list, err := p.servicesIn(ctx, t.region, selectorFor(t.name, t.kind.instanceType), func(o object) bool { return a.owns(o) })
 	if err != nil {
 		return list, p.fail(ctx, hosting.ServiceFailed, t.id, "listing the services of the instance", err)
 	}
@@ -100,21 +100,19 @@ func (p *Provider) DiscoverService(ctx context.Context, serviceName string) ([]h
 	if err := discovery.CheckName(serviceName); err != nil {
 		return nil, hosting.Errorf(p.config.Name, hosting.ServiceFailed, hosting.InvalidArgument, "%w", err)
 	}
-	return p.allServices(ctx, "could not be searched", func(_ *corev1.Service, service hosting.ServiceRegistration) bool {
-		return discovery.Answers(service, serviceName)
-	})
+	return p.allServices(ctx, "could not be searched", labels.Set{foundByPrefix + serviceName: ""})
 }
 
 // ListServices implements [hosting.ServiceDiscovery]. It takes two requests for
 // each region, however many services there are; what fails is as for
 // ListInstances.
 func (p *Provider) ListServices(ctx context.Context) ([]hosting.ServiceRegistration, error) {
-	return p.allServices(ctx, "could not be listed", func(*corev1.Service, hosting.ServiceRegistration) bool { return true })
+	return p.allServices(ctx, "could not be listed", nil)
 }
 
-func (p *Provider) allServices(ctx context.Context, what string, keep func(*corev1.Service, hosting.ServiceRegistration) bool) ([]hosting.ServiceRegistration, error) {
+func (p *Provider) allServices(ctx context.Context, what string, with labels.Set) ([]hosting.ServiceRegistration, error) {
 	list, err := fromAllRegions(ctx, p, hosting.ServiceFailed, what, func(ctx context.Context, at *region) ([]hosting.ServiceRegistration, error) {
-		found, err := p.servicesIn(ctx, at, nil, keep)
+		found, err := p.servicesIn(ctx, at, with, func(object) bool { return true })
 		if err != nil && !at.configured && isAbsent(err) {
 			return nil, nil
 		}
@@ -134,7 +132,7 @@ func sortServices(list []hosting.ServiceRegistration) {
 // servicesIn returns the services of a region that have the labels and are to
 // be kept, sorted by id. One whose registration cannot be read is left out, with
 // an error.
-func (p *Provider) servicesIn(ctx context.Context, at *region, with labels.Set, keep func(*corev1.Service, hosting.ServiceRegistration) bool) ([]hosting.ServiceRegistration, error) {
+func (p *Provider) servicesIn(ctx context.Context, at *region, with labels.Set, keep func(object) bool) ([]hosting.ServiceRegistration, error) {
 	var found corev1.ServiceList
 	if err := services.list(ctx, at, p.serviceSelector(with), &found); err != nil {
 		return nil, fmtError("listing "+services.plural, err)
@@ -143,13 +141,14 @@ func (p *Provider) servicesIn(ctx context.Context, at *region, with labels.Set, 
 	var names []string
 	var failures error
 	for _, o := range pointers(found.Items) {
-		service, err := decodeService(o)
-		switch {
-		case err != nil:
-			failures = errors.Join(failures, err)
-		case keep(o, service):
-			kept, names = append(kept, o), append(names, o.Name)
+		if !keep(o) {
+			continue
 		}
+		if _, err := decodeService(o); err != nil {
+			failures = errors.Join(failures, err)
+			continue
+		}
+		kept, names = append(kept, o), append(names, o.Name)
 	}
 	list := make([]hosting.ServiceRegistration, 0, len(kept))
 	if len(kept) == 0 {
@@ -216,7 +215,7 @@ func decodeService(o *corev1.Service) (hosting.ServiceRegistration, error) {
 		err = service.Validate()
 	}
 	if err != nil {
-		return hosting.ServiceRegistration{}, &unreadableError{fmt.Errorf("Service %s, annotation %s: %w", o.Name, annotationRegistration, err)}
+		return hosting.ServiceRegistration{}, &unreadableError{fmt.Errorf("annotation %s of Service %s: %w", annotationRegistration, o.Name, err)}
 	}
 	return discovery.Canonical(service, serviceHost(o.Namespace, o.Name)), nil
 }

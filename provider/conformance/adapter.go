@@ -51,20 +51,23 @@ func partsUnsupported(t *testing.T, e *env) {
 	for _, p := range []struct {
 		part
 		code  hosting.Code
+		list  func() (int, error)
 		calls map[string]func() error
 	}{
-		{policies, hosting.PolicyFailed, ofPolicies},
-		{storage, hosting.VolumeFailed, ofVolumes},
-		{registrations, hosting.ServiceFailed, map[string]func() error{
+		{policies, hosting.PolicyFailed, func() (int, error) { list, err := e.adapter.ListAutoScalePolicies(e.ctx); return len(list), err }, ofPolicies},
+		{storage, hosting.VolumeFailed, func() (int, error) { list, err := e.volumes.ListVolumes(e.ctx); return len(list), err }, ofVolumes},
+		{registrations, hosting.ServiceFailed, func() (int, error) { list, err := e.services.ListServices(e.ctx); return len(list), err }, map[string]func() error{
 			"RegisterService":       func() error { _, err := e.services.RegisterService(e.ctx, instance, e.service()); return err },
 			"UnregisterService":     func() error { return e.services.UnregisterService(e.ctx, service) },
 			"GetService":            func() error { _, err := e.services.GetService(e.ctx, service); return err },
 			"GetServicesByInstance": func() error { _, err := e.services.GetServicesByInstance(e.ctx, instance); return err },
-			"DiscoverService":       func() error { _, err := e.services.DiscoverService(e.ctx, e.name()); return err },
 		}},
 	} {
-		if e.hasPart(t, p.part) {
+		if e.missing(p.part) == nil {
 			continue
+		}
+		if n, err := p.list(); err == nil && n > 0 || err != nil && hosting.ReasonOf(err) != hosting.Unsupported {
+			t.Errorf("the list without %s: got %d of them, %v; want none, or reason %s", p.name, n, err, hosting.Unsupported)
 		}
 		for call, do := range p.calls {
 			e.wantError(t, call+" without "+p.name, do(), p.code, hosting.Unsupported)
@@ -72,22 +75,11 @@ func partsUnsupported(t *testing.T, e *env) {
 	}
 }
 
-// hasPart tells whether there is a part.
-func (e *env) hasPart(t *testing.T, p part) bool {
-	t.Helper()
-	_, err := retried(e, func() (struct{}, error) { return struct{}{}, p.list(e.ctx, e) })
-	if hosting.ReasonOf(err) == hosting.Unsupported {
-		return false
-	}
-	must(t, "listing", p.name, err)
-	return true
-}
-
 // extensionResultsCopied overwrites all that it gets, and gets it again.
 func extensionResultsCopied(t *testing.T, e *env) {
 	id := e.create(t, e.served()).ID
 	looks := map[string]func() (any, error){}
-	if e.has(t, hosting.CanScale) && e.hasPart(t, policies) {
+	if e.has(t, hosting.CanScale) && e.missing(policies) == nil {
 		wanted := e.policy(id)
 		policy := e.createPolicy(t, wanted).PolicyID
 		looks["UpdateAutoScalePolicy"] = func() (any, error) { return e.adapter.UpdateAutoScalePolicy(e.ctx, policy, wanted) }
@@ -95,7 +87,7 @@ func extensionResultsCopied(t *testing.T, e *env) {
 		looks["GetAutoScalePolicyByID"] = func() (any, error) { return e.adapter.GetAutoScalePolicyByID(e.ctx, policy) }
 		looks["ListAutoScalePolicies"] = func() (any, error) { return e.adapter.ListAutoScalePolicies(e.ctx) }
 	}
-	if e.hasPart(t, registrations) {
+	if e.missing(registrations) == nil {
 		wanted := e.service()
 		wanted.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckPath: "/healthy"}
 		service := e.register(t, id, wanted).ServiceID
@@ -105,7 +97,7 @@ func extensionResultsCopied(t *testing.T, e *env) {
 		looks["ListServices"] = func() (any, error) { return e.services.ListServices(e.ctx) }
 		looks["GetServicesByInstance"] = func() (any, error) { return e.services.GetServicesByInstance(e.ctx, id) }
 	}
-	if e.hasPart(t, storage) {
+	if e.missing(storage) == nil {
 		wanted := e.volume(hosting.ReadWriteMany)
 		v := e.createVolume(t, wanted)
 		if e.has(t, hosting.CanMountVolumes) {
@@ -150,7 +142,7 @@ func spoil(v reflect.Value) {
 
 func extensionArgumentsCopied(t *testing.T, e *env) {
 	id := e.create(t, e.served()).ID
-	if e.has(t, hosting.CanScale) && e.hasPart(t, policies) {
+	if e.has(t, hosting.CanScale) && e.missing(policies) == nil {
 		wanted := e.policy(id)
 		policy := roundTrip(e.createPolicy(t, wanted))
 		wanted.ScaleUpRules[0].Threshold, wanted.ScaleDownRules[0].StepSize = 1, 99
@@ -162,7 +154,7 @@ func extensionArgumentsCopied(t *testing.T, e *env) {
 		wanted.ScaleUpRules[0].Threshold, wanted.ScaleDownRules[0].StepSize = 1, 99
 		e.wantPolicy(t, "changing the policy after UpdateAutoScalePolicy", updated)
 	}
-	if e.hasPart(t, registrations) {
+	if e.missing(registrations) == nil {
 		wanted := e.service()
 		wanted.LoadBalancer = &hosting.LoadBalancerConfig{Strategy: hosting.StrategyRandom, HealthCheckPath: "/healthy"}
 		service := roundTrip(e.register(t, id, wanted))

@@ -88,18 +88,18 @@ func adapterDefects() []extensionDefect {
 		available   = "the extension is available, but not after the end of a context"
 		unsupported = "a part that is not supported says so in every call"
 	)
-	unlisted := func(code hosting.Code) error { return refusal(code, hosting.Unsupported, "there is no list") }
+	nothing := func(code hosting.Code) error { return refusal(code, hosting.Unsupported, "there is no such thing") }
 	return []extensionDefect{
 		in(available, "the extension is never available", func(s *spoiled) { s.available = func(ctx) bool { return false } }),
 		in(available, "the extension is available whatever happens", func(s *spoiled) { s.available = func(ctx) bool { return true } }),
-		in(unsupported, "policies are there, but not their list", func(s *spoiled) {
-			s.policies = func(ctx) ([]policy, error) { return nil, unlisted(hosting.PolicyFailed) }
+		in(unsupported, "policies are there, but none can be had", func(s *spoiled) {
+			s.policyByID = func(ctx, string) (policy, error) { return policy{}, nothing(hosting.PolicyFailed) }
 		}),
-		in(unsupported, "services are there, but not their list", func(s *spoiled) {
-			s.services = func(ctx) ([]service, error) { return nil, unlisted(hosting.ServiceFailed) }
+		in(unsupported, "services are there, but none can be had", func(s *spoiled) {
+			s.getService = func(ctx, string) (service, error) { return service{}, nothing(hosting.ServiceFailed) }
 		}),
-		in(unsupported, "volumes are there, but not their list", func(s *spoiled) {
-			s.volumes = func(ctx) ([]vol, error) { return nil, unlisted(hosting.VolumeFailed) }
+		in(unsupported, "volumes are there, but none can be had", func(s *spoiled) {
+			s.getVolume = func(ctx, string) (vol, error) { return vol{}, nothing(hosting.VolumeFailed) }
 		}),
 		in("results of the extension belong to the caller", "policies share their rules", func(s *spoiled) {
 			var rules memory[[]hosting.ScaleRule]

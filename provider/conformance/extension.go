@@ -46,8 +46,9 @@ type Extension struct {
 }
 
 // RunExtension runs the suite of extensions: that of the provider is not part of
-// it. Each case is a subtest. A part of the extension whose list is refused as
-// Unsupported is skipped, but for the case that wants all its calls to say so.
+// it. Each case is a subtest. Policies, services or volumes are skipped if
+// getting one by its id is refused as Unsupported, but for the case that wants
+// all their calls to say so; their list may be empty then.
 func RunExtension(t *testing.T, h ExtensionHarness) {
 	t.Helper()
 	if h.Open == nil {

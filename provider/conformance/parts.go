@@ -13,12 +13,13 @@ type part struct {
 	name string
 	// find gives the part to the case, or tells that there is none.
 	find func(t *testing.T, e *env) bool
-	list func(ctx context.Context, e *env) error
+	// get asks for one that does not exist.
+	get func(ctx context.Context, e *env) error
 }
 
 var (
 	policies = part{"policies", func(_ *testing.T, e *env) bool { return e.adapter != nil }, func(ctx context.Context, e *env) error {
-		_, err := e.adapter.ListAutoScalePolicies(ctx)
+		_, err := e.adapter.GetAutoScalePolicyByID(ctx, e.Region+".policy."+e.name())
 		return err
 	}}
 	registrations = part{"services", func(t *testing.T, e *env) bool {
@@ -31,7 +32,7 @@ var (
 		}
 		return e.services != nil
 	}, func(ctx context.Context, e *env) error {
-		_, err := e.services.ListServices(ctx)
+		_, err := e.services.GetService(ctx, e.Region+".service."+e.name())
 		return err
 	}}
 	storage = part{"volumes", func(t *testing.T, e *env) bool {
@@ -44,7 +45,7 @@ var (
 		}
 		return e.volumes != nil
 	}, func(ctx context.Context, e *env) error {
-		_, err := e.volumes.ListVolumes(ctx)
+		_, err := e.volumes.GetVolume(ctx, e.Region+".volume."+e.name())
 		return err
 	}}
 )
@@ -57,18 +58,25 @@ func (p part) cases(list ...testCase) []testCase {
 	return list
 }
 
-// requireParts skips a case about what there is not: a part whose list is
-// refused as Unsupported. That all its other calls are, too, is a case of its
-// own.
+// requireParts skips a case about what there is not: a part that refuses to get
+// anything as Unsupported. That it refuses all else, too, is a case of its own.
 func (e *env) requireParts(t *testing.T, parts []part) {
 	t.Helper()
 	for _, p := range parts {
 		if !p.find(t, e) {
 			e.skip(t, "the provider has no %s", p.name)
 		}
-		_, err := retried(e, func() (struct{}, error) { return struct{}{}, p.list(e.ctx, e) })
-		if errors.Is(err, hosting.Unsupported) {
+		if err := e.missing(p); err != nil {
 			e.skip(t, "%s are not supported: %v", p.name, err)
 		}
 	}
+}
+
+// missing returns why there is no such part, or nil if there is.
+func (e *env) missing(p part) error {
+	_, err := retried(e, func() (struct{}, error) { return struct{}{}, p.get(e.ctx, e) })
+	if errors.Is(err, hosting.Unsupported) {
+		return err
+	}
+	return nil
 }

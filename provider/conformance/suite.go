@@ -40,13 +40,13 @@ type Harness struct {
 	Container func(workload Workload) hosting.ContainerConfig
 
 	// Services returns the services of the provider under test. Nil takes the
-	// provider itself if it implements hosting.ServiceDiscovery, and else skips
-	// the cases about them.
+	// provider itself if it implements hosting.ServiceDiscovery. Without one, and
+	// where GetService is Unsupported, the cases about them are skipped.
 	Services func(t *testing.T, p hosting.CloudHostingProvider) hosting.ServiceDiscovery
 
 	// Volumes returns the volumes of the provider under test. Nil takes the
-	// provider itself if it implements hosting.VolumeManager, and else skips the
-	// cases about them.
+	// provider itself if it implements hosting.VolumeManager. Without one, and
+	// where GetVolume is Unsupported, the cases about them are skipped.
 	Volumes func(t *testing.T, p hosting.CloudHostingProvider) hosting.VolumeManager
 
 	// VolumeSize is the size in bytes of the volumes that the suite creates; some

@@ -50,7 +50,7 @@ func (w world) span(t *testing.T) sdktrace.ReadOnlySpan {
 func attributes(list []attribute.KeyValue) map[attribute.Key]string {
 	known := map[attribute.Key]string{}
 	for _, kv := range list {
-		known[kv.Key] = kv.Value.Emit()
+		known[kv.Key] = kv.Value.String()
 	}
 	return known
 }

@@ -10,13 +10,14 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"skillcenter.io/hosting"
 )
 
 // Heading begins a section.
 func Heading(out io.Writer, text string) {
-	fmt.Fprintf(out, "\n%s\n%s\n", text, strings.Repeat("-", len(text)))
+	fmt.Fprintf(out, "\n%s\n%s\n", text, strings.Repeat("-", utf8.RuneCountInString(text)))
 }
 
 // Wait waits until the instance has a status, and shows how it gets there. It

@@ -6,6 +6,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
+// OpenFailure makes the error of Open.
+var OpenFailure = openFailure
+
 // HoldWrites keeps others from writing until the function that it returns is
 // called.
 func HoldWrites(s *Store) (release func()) {

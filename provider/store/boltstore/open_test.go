@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -122,13 +123,17 @@ func TestADirectoryThatIsMissingIsNotFound(t *testing.T) {
 
 func TestAFileThatMayNotBeReadIsPermissionDenied(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may read everything")
-	}
 	path := newPath(t)
-	require.NoError(t, open(t, path).Close())
+	if os.Geteuid() == 0 { // root may read everything
+		refused := &os.PathError{Op: "open", Path: path, Err: syscall.EACCES}
+		require.ErrorIs(t, boltstore.OpenFailure(path, refused), hosting.PermissionDenied)
+		return
+	}
+	s, err := boltstore.Open(t.Context(), path)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
 	require.NoError(t, os.Chmod(path, 0))
-	_, err := boltstore.Open(t.Context(), path)
+	_, err = boltstore.Open(t.Context(), path)
 	require.ErrorIs(t, err, hosting.PermissionDenied)
 }
 

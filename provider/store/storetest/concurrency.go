@@ -143,7 +143,8 @@ func readNumbered(data []byte) (int, error) {
 
 func wholeWrites(t *testing.T, e *env) {
 	const writes, looks = 60, 20 // at least, of the writer and of each reader
-	d := e.put(t, store.Document{Key: e.key("a"), Data: numbered(0)})
+	key := e.key("a")
+	d := e.put(t, store.Document{Key: key, Data: numbered(0)})
 	var wait sync.WaitGroup
 	var done atomic.Bool
 	var satisfied atomic.Int32
@@ -167,7 +168,7 @@ func wholeWrites(t *testing.T, e *env) {
 	}
 	const readers = 4
 	for range readers / 2 {
-		wait.Go(func() { look(func() (store.Document, error) { return e.Get(e.ctx, d.Key) }) })
+		wait.Go(func() { look(func() (store.Document, error) { return e.Get(e.ctx, key) }) })
 		wait.Go(func() {
 			look(func() (store.Document, error) {
 				list, err := e.List(e.ctx, e.kind)
@@ -185,7 +186,7 @@ func wholeWrites(t *testing.T, e *env) {
 		d.Data = numbered(n)
 		written, err := e.Put(e.ctx, d)
 		if err != nil {
-			t.Errorf("Put(%s): %v", d.Key, err)
+			t.Errorf("Put(%s): %v", key, err)
 			break
 		}
 		d = written
