@@ -141,6 +141,7 @@ func policyGoes(t *testing.T, e *env) {
 	config, _ := e.replicated(t, Serve, 1)
 	id := e.create(t, config).ID
 	policy := e.createPolicy(t, e.between(id, 1, 3))
+	e.looks(2) // it has seen the instance
 	must(t, "DeleteInstance", id, e.p.DeleteInstance(e.ctx, id))
 	e.awaitGone(t, id)
 	e.eventually(t, "policy "+policy.PolicyID+" is gone", func() error {
