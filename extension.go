@@ -66,16 +66,29 @@ type ServiceDiscovery interface {
 // not exist gives code [VolumeNotFound].
 type VolumeManager interface {
 	// CreateVolume creates a volume and returns it with its id. The same
-	// volume again is returned as it is; another of its name is AlreadyExists.
+	// volume again is returned as it is. If only Size is larger, the volume
+	// grows to it; where that is not possible it is Unsupported, naming size.
+	// Any other volume of its name, a smaller one too, is AlreadyExists.
 	CreateVolume(ctx context.Context, volume Volume) (Volume, error)
 	// GetVolume returns one volume.
 	GetVolume(ctx context.Context, volumeID string) (Volume, error)
-	// DeleteVolume deletes a volume and its data. A mounted one is a Conflict.
+	// DeleteVolume deletes a volume and its data. A mounted one is a Conflict,
+	// also if the instance is stopped or being deleted.
 	DeleteVolume(ctx context.Context, volumeID string) error
-	// MountVolume makes a volume visible in an instance, whose replicas are
-	// replaced for it.
+	// MountVolume makes a volume visible in an instance of its region, whose
+	// replicas are replaced for it. What is mounted already stays as it is.
+	// The mount stays when the instance is changed in any other way, a new
+	// configuration included, until UnmountVolume or its deletion.
+	//
+	// It is a Conflict if something else is mounted at the path, and if the
+	// instance is a job that runs. A volume that is ReadWriteOnce or
+	// ReadWriteOncePod is for one replica: it is a Conflict if another instance
+	// has it, or if this one has more replicas or an autoscaler, neither of
+	// which it can get while it has the volume. One that is ReadOnlyMany can
+	// only be mounted read-only.
 	MountVolume(ctx context.Context, volumeID, instanceID, mountPath string, readOnly bool) error
-	// UnmountVolume ends all mounts of a volume in an instance.
+	// UnmountVolume ends all mounts of a volume in an instance, those of its
+	// configuration too, and no other. If there are none it succeeds.
 	UnmountVolume(ctx context.Context, volumeID, instanceID string) error
 	// ListVolumes returns all volumes, sorted by id.
 	ListVolumes(ctx context.Context) ([]Volume, error)

@@ -38,6 +38,12 @@ func TestAnAnchorThatContradictsItselfIsAnError(t *testing.T) {
 			o.Data[keyConfig] = `{"instanceName":"web","instanceType":"vm"}`
 		}, `no instance type "vm"`},
 		{"no container", func(o *corev1.ConfigMap) { o.Data[keyConfig] = `{"instanceName":"web","instanceType":"deployment"}` }, "no container"},
+		{"a volume that is none", func(o *corev1.ConfigMap) {
+			o.Data[keyDesired] = `{"mounts":[{"volumeId":"default.deployment.web","mountPath":"/x"}]}`
+		}, `a volume "default.deployment.web"`},
+		{"a volume elsewhere", func(o *corev1.ConfigMap) {
+			o.Data[keyDesired] = `{"mounts":[{"volumeId":"moon.volume.data","mountPath":"/x"}]}`
+		}, `a volume "moon.volume.data"`},
 		{"an ingress to no port", func(o *corev1.ConfigMap) { o.Data[keyDesired] = `{"spec":{"ingress":{"host":"a.example.com"}}}` }, "no ports"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

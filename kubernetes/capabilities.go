@@ -62,8 +62,13 @@ func (p *Provider) Capabilities(ctx context.Context, region, instanceType string
 		}
 		if !unsupported {
 			note = conditions[c]
-			if c == hosting.CanUpdateResources && kind.isJob() {
+			switch {
+			case c == hosting.CanUpdateResources && kind.isJob():
 				note = "only while it is stopped"
+			case c == hosting.CanMountVolumes && kind.isJob():
+				note = "they change only while it is stopped or has ended"
+			case c == hosting.CanMountVolumes && instanceType == hosting.TypeDaemonSet:
+				note = "ReadOnlyMany and ReadWriteMany: it has a replica on each node"
 			}
 		}
 		set[c] = hosting.Support{Supported: !unsupported, Note: note}

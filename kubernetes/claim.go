@@ -97,7 +97,7 @@ func (p *Provider) decodeClaim(at *region, o *corev1.PersistentVolumeClaim) (*cl
 	return c, nil
 }
 
-// volumeID resolves the id of a volume. It does no I/O: an id of a region that
+// findVolume resolves the id of a volume. It does no I/O: an id of a region that
 // this provider does not have names nothing.
 func (p *Provider) findVolume(volumeID string) (*region, hosting.ID, error) {
 	id, err := hosting.ParseID(volumeID)

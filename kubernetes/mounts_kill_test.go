@@ -63,26 +63,26 @@ func TestAMountOrUnmountKilledAfterAnyWriteIsWholeOrNothing(t *testing.T) {
 				id := instanceID(config)
 				mount := func(p *kubernetes.Provider) error { return p.MountVolume(t.Context(), killVolume, id, "/data", false) }
 				unmount := func(p *kubernetes.Provider) error { return p.UnmountVolume(t.Context(), killVolume, id) }
-				fresh := func() {
-					w.newVolume(t, "data", "")
-					w.mustCreate(t, config)
-					if instanceType == hosting.TypeJob {
-						require.NoError(t, w.StopInstance(t.Context(), id))
-					}
-					if what == "unmount" {
-						require.NoError(t, mount(w.Provider))
-					}
+				w.newVolume(t, "data", "")
+				w.mustCreate(t, config)
+				if instanceType == hosting.TypeJob {
+					require.NoError(t, w.StopInstance(t.Context(), id))
 				}
-				clean := func() {
-					w.delete(t, id)
-					require.NoError(t, w.DeleteVolume(t.Context(), killVolume))
-					w.requireNoVolume(t)
+				fresh := func() {
+					if _, err := w.GetVolume(t.Context(), killVolume); err != nil {
+						require.ErrorIs(t, err, hosting.NotFound)
+						w.newVolume(t, "data", "")
+					}
+					before := map[string]func(*kubernetes.Provider) error{"mount": unmount, "unmount": mount}[what]
+					require.NoError(t, before(w.Provider))
+					require.Equal(t, what == "unmount", w.requireBothSidesAgree(t, instanceType, id))
 				}
 				do := map[string]func(*kubernetes.Provider) error{"mount": mount, "unmount": unmount}[what]
 				fresh()
+				require.NoError(t, do(w.Provider)) // the first time there is more to write: who manages which field
+				fresh()
 				total := w.countWrites(t, do)
 				require.GreaterOrEqual(t, total, 4, "the claim, the anchor twice, and the workload")
-				clean()
 
 				for killed := 1; killed < total; killed++ {
 					for _, next := range afterDeath[instanceType] {
@@ -110,7 +110,6 @@ func TestAMountOrUnmountKilledAfterAnyWriteIsWholeOrNothing(t *testing.T) {
 								_, err := w.CreateInstance(t.Context(), config) // a job may have to be made again
 								require.NoError(t, err)
 								require.Empty(t, w.paths(t, instanceType, "web"))
-								w.delete(t, id)
 								continue
 							}
 							requireFailed(t, err, hosting.VolumeFailed, hosting.Conflict, id)
@@ -129,7 +128,6 @@ func TestAMountOrUnmountKilledAfterAnyWriteIsWholeOrNothing(t *testing.T) {
 							require.NoError(t, opposite(w.Provider))
 							require.Equal(t, what == "unmount", w.requireBothSidesAgree(t, instanceType, id))
 						}
-						clean()
 					}
 				}
 			})
@@ -144,4 +142,34 @@ func (w *world) requireNoVolume(t *testing.T) {
 		_, err := w.GetVolume(t.Context(), killVolume)
 		assert.ErrorIs(c, err, hosting.NotFound)
 	}, waitTime, 50*time.Millisecond)
+}
+
+func TestACreateWithVolumesKilledAfterAnyWriteIsCompleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.newVolume(t, "data", "")
+	config := single("web", hosting.TypeDeployment)
+	config.Container.VolumeMounts = []hosting.VolumeMount{{VolumeID: killVolume, MountPath: "/data"}}
+	config.SecretEnv = nil // only its creator knows the values
+	id := instanceID(config)
+	total := w.countWrites(t, func(p *kubernetes.Provider) error { _, err := p.CreateInstance(t.Context(), config); return err })
+	require.True(t, w.requireBothSidesAgree(t, hosting.TypeDeployment, id))
+	w.delete(t, id)
+	for killed := 1; killed < total; killed++ {
+		w.createInProcessThatDies(t, config, killed)
+		t.Logf("killed after write %d of %d", killed, total)
+		if killed%2 == 0 {
+			require.NoError(t, w.StartInstance(t.Context(), id))
+		} else {
+			_, err := w.ApplyInstance(t.Context(), config)
+			require.NoError(t, err)
+		}
+		require.True(t, w.requireBothSidesAgree(t, hosting.TypeDeployment, id))
+		w.delete(t, id)
+		require.Empty(t, w.volume(t, killVolume).Mounts)
+	}
+	// A half-made one can be deleted, and has nothing then.
+	w.createInProcessThatDies(t, config, 2)
+	w.delete(t, id)
+	require.NoError(t, w.DeleteVolume(t.Context(), killVolume))
 }

@@ -5,7 +5,8 @@
 // for them, a Secret, Services, an Ingress and a HorizontalPodAutoscaler; a
 // Deployment or StatefulSet also has a PodDisruptionBudget. The anchor is created first, so its name makes the instance unique, and holds
 // what the instance should be, so that any process can finish, repair or
-// delete it. Deleting the anchor deletes everything.
+// delete it. Deleting the anchor deletes everything. A volume is a
+// PersistentVolumeClaim, which no instance owns.
 //
 // Reads are live, unless Config.Cache is set and Run runs. Nothing runs in the
 // background but Run, and the watches of WatchInstances while it is ranged over.

@@ -13,8 +13,9 @@ import (
 // a configuration that it does not accept.
 //
 // What only the creation decides is not in them: the namespace, the owner (each
-// object is owned by the anchor, by UID), when it is created, and how the name
-// of the Secret ends. The Secret holds the values of secretEnv as they are
+// object is owned by the anchor, by UID), when it is created, how the name of
+// the Secret ends, and that a Deployment with a volume for one replica has the
+// strategy Recreate, since only the volume says what it is like. The Secret holds the values of secretEnv as they are
 // given: take care where the objects go.
 func Render(config hosting.CloudHostingConfig, settings Config) ([]runtime.Object, error) {
 	settings, err := settings.withDefaults()

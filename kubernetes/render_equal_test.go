@@ -46,6 +46,7 @@ func complete(name, instanceType string) hosting.CloudHostingConfig {
 		FailureThreshold: 4, SuccessThreshold: 1}
 	config.Container.PreStop = &hosting.PreStop{Command: []string{"/bye"}}
 	config.Container.TerminationGracePeriod = new(hosting.Duration(20 * time.Second))
+	config.Container.VolumeMounts = []hosting.VolumeMount{{VolumeID: "default.volume.shared", MountPath: "/shared", SubPath: "a", ReadOnly: true}}
 	return config
 }
 
@@ -101,6 +102,9 @@ func plain(t *testing.T, o runtime.Object, secretName string) string {
 		require.NoError(t, json.Unmarshal([]byte(anchor.Data["desired"]), &desired))
 		require.Contains(t, desired, "createdAt")
 		desired["createdAt"], desired["updatedAt"] = "some time", "some time"
+		for _, mount := range desired["mounts"].([]any) {
+			delete(mount.(map[string]any), "accessMode") // of the volume
+		}
 		data, err := json.Marshal(desired)
 		require.NoError(t, err)
 		anchor.Data["desired"] = string(data)
@@ -126,6 +130,7 @@ func secretIn(t *testing.T, objects []runtime.Object) string {
 func TestRenderGivesWhatCreateMakes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.newVolume(t, "shared", hosting.ReadWriteMany)
 	for _, instanceType := range instanceTypes {
 		t.Run(instanceType, func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +143,7 @@ func TestRenderGivesWhatCreateMakes(t *testing.T) {
 				but = append(but, "Schedule")
 			}
 			requireFilled(t, config, but...)
-			requireFilled(t, *config.Container, "VolumeMounts") // not supported
+			requireFilled(t, *config.Container)
 			requireFilled(t, *config.Network)
 			requireFilled(t, *config.Resources)
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -105,6 +106,8 @@ func serve() error {
 	http.HandleFunc("/env", environment)
 	http.HandleFunc("/burn", burn)
 	http.HandleFunc("/exit", exit)
+	http.HandleFunc("GET /file", readFile)
+	http.HandleFunc("PUT /file", writeFile)
 	server := &http.Server{Addr: ":" + port, ReadHeaderTimeout: 10 * time.Second}
 	return server.ListenAndServe()
 }
@@ -159,6 +162,30 @@ func burn(w http.ResponseWriter, r *http.Request) {
 func exit(w http.ResponseWriter, r *http.Request) {
 	if code, ok := number(w, r, "code"); ok {
 		os.Exit(code)
+	}
+}
+
+// readFile answers with the content of a file, such as one on a volume.
+func readFile(w http.ResponseWriter, r *http.Request) {
+	data, err := os.ReadFile(r.FormValue("path"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if _, err := w.Write(data); err != nil {
+		fmt.Fprintln(os.Stderr, "skill:", err)
+	}
+}
+
+// writeFile appends the body to a file.
+func writeFile(w http.ResponseWriter, r *http.Request) {
+	file, err := os.OpenFile(r.FormValue("path"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = io.Copy(file, http.MaxBytesReader(w, r.Body, 1<<20))
+		err = errors.Join(err, file.Sync(), file.Close())
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
 
