@@ -90,8 +90,11 @@ func mountShown(t *testing.T, e *env) {
 
 func mountBad(t *testing.T, e *env) {
 	v, id := e.createVolume(t, e.volume("")), e.scaled(t, 1)
-	unknown := hosting.ID{Region: e.Region, Type: e.typ, Name: e.name()}.String()
-	err := e.volumes.MountVolume(e.ctx, v.VolumeID, unknown, "/data", false)
+	other, err := hosting.ParseID(id)
+	must(t, "ParseID", id, err)
+	other.Name = e.name() // on the same provider
+	unknown := other.String()
+	err = e.volumes.MountVolume(e.ctx, v.VolumeID, unknown, "/data", false)
 	e.wantIDError(t, "MountVolume in an unknown instance", unknown, err, hosting.InstanceNotFound, hosting.NotFound)
 	err = e.volumes.UnmountVolume(e.ctx, v.VolumeID, unknown)
 	e.wantIDError(t, "UnmountVolume from an unknown instance", unknown, err, hosting.InstanceNotFound, hosting.NotFound)
