@@ -171,6 +171,25 @@ func adapterDefects() []extensionDefect {
 				return err
 			}
 		}),
+		in("of services of a name at once one is registered", "the last of services at once wins", func(s *spoiled) {
+			s.register = func(c ctx, id string, wanted service) (service, error) {
+				pause()
+				got, err := s.good.RegisterService(c, id, wanted)
+				if isReason(err, hosting.AlreadyExists) && s.good.UnregisterService(c, "default.service."+wanted.ServiceName) == nil {
+					return s.good.RegisterService(c, id, wanted)
+				}
+				return got, err
+			}
+		}),
+		in("a service has odd and long names", "a long alias is cut off", func(s *spoiled) {
+			s.register = func(c ctx, id string, wanted service) (service, error) {
+				wanted.Aliases = slices.Clone(wanted.Aliases)
+				for i, alias := range wanted.Aliases {
+					wanted.Aliases[i] = alias[:min(40, len(alias))]
+				}
+				return s.good.RegisterService(c, id, wanted)
+			}
+		}),
 		in("calls about policies end with their context", "policies ignore their context", func(s *spoiled) { s.context = withoutCancel }),
 		in("calls about volumes end with their context", "volumes ignore their context", func(s *spoiled) { s.context = withoutCancel }),
 		in("calls about services end with their context", "services ignore their context", func(s *spoiled) { s.context = withoutCancel }),

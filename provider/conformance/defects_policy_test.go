@@ -108,6 +108,15 @@ func policyDefects() []extensionDefect {
 				return p, err
 			}
 		}),
+		in("an instance that does not scale has no policy", "any instance has a policy", func(s *spoiled) {
+			s.createPolicy = func(c ctx, wanted policy) (policy, error) {
+				p, err := s.good.CreateAutoScalePolicy(c, wanted)
+				if isReason(err, hosting.Unsupported) {
+					return wanted, nil
+				}
+				return p, err
+			}
+		}),
 		in(bad, "bounds that are wrong are put right", func(s *spoiled) {
 			s.createPolicy = func(c ctx, wanted policy) (policy, error) {
 				wanted.MaxReplicas = max(wanted.MaxReplicas, wanted.MinReplicas)

@@ -24,6 +24,7 @@ func policyCases() []testCase {
 		once("a deleted policy is gone, and its instance is free for another", policyDeleted, hosting.CanScale),
 		once("a policy that does not exist is not found", policyUnknown, hosting.CanScale),
 		once("a policy of an instance that does not exist is not found", policyOfUnknown),
+		each("an instance that does not scale has no policy", policyUnscalable),
 		once("a bad policy is invalid, and changes nothing", policyBad, hosting.CanScale),
 		once("an instance with the longest name has a policy", policyLongest, hosting.CanScale),
 		once("calls about policies end with their context", policyCancelled, hosting.CanScale),
@@ -280,6 +281,17 @@ func policyOfUnknown(t *testing.T, e *env) {
 	e.wantIDError(t, "CreateAutoScalePolicy of an unknown instance", id, err, hosting.InstanceNotFound, hosting.NotFound)
 	_, err = e.adapter.GetAutoScalePolicy(e.ctx, "nonsense")
 	e.wantError(t, "GetAutoScalePolicy of what is no id", err, hosting.PolicyFailed, hosting.InvalidArgument, "nonsense")
+}
+
+func policyUnscalable(t *testing.T, e *env) {
+	if e.has(t, hosting.CanScale) {
+		e.skip(t, "%s scales", e.typ)
+	}
+	id := e.create(t, e.config(Serve)).ID
+	_, err := e.tryPolicy(t, e.policy(id))
+	e.wantIDError(t, "CreateAutoScalePolicy of a "+e.typ, id, err, hosting.PolicyFailed, hosting.Unsupported, e.typ)
+	_, err = e.adapter.GetAutoScalePolicy(e.ctx, id)
+	e.wantIDError(t, "GetAutoScalePolicy of a "+e.typ, id, err, hosting.PolicyNotFound, hosting.NotFound)
 }
 
 func policyBad(t *testing.T, e *env) {

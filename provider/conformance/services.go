@@ -20,6 +20,8 @@ func serviceCases() []testCase {
 		once("services are listed sorted, and as a get shows them", serviceListed),
 		once("the same service again is returned as it is", serviceAgain),
 		once("another service of a taken name already exists", serviceTaken),
+		once("of services of a name at once one is registered", serviceRace),
+		once("a service has odd and long names", serviceNames),
 		once("a bad service is invalid, and is not registered", serviceBad),
 		once("unregistering removes the service alone", serviceUnregistered),
 		once("a service that does not exist is not found", serviceUnknown),
@@ -189,6 +191,50 @@ func serviceTaken(t *testing.T, e *env) {
 	config.InstanceName = first.ServiceName
 	_, err := e.tryCreate(t, config)
 	e.wantError(t, "CreateInstance with ports under the name of a service", err, hosting.CreateFailed, hosting.AlreadyExists, first.ServiceName)
+}
+
+func serviceRace(t *testing.T, e *env) {
+	wanted := e.service()
+	ids, got := make([]string, 3), make([]hosting.ServiceRegistration, 3)
+	for i := range ids {
+		ids[i] = e.create(t, e.served()).ID
+	}
+	errs := together(len(ids), func(i int) (err error) {
+		got[i], err = e.services.RegisterService(e.ctx, ids[i], wanted)
+		return err
+	})
+	winners := 0
+	for i, err := range errs {
+		if err != nil {
+			e.wantError(t, "RegisterService that lost", err, hosting.ServiceFailed, hosting.AlreadyExists, wanted.ServiceName)
+			continue
+		}
+		winners++
+		wantSameService(t, "GetService after a race", e.getService(t, got[i].ServiceID), got[i])
+		if got[i].InstanceID != ids[i] {
+			t.Errorf("RegisterService(%s) returned a service of instance %s", ids[i], got[i].InstanceID)
+		}
+	}
+	if winners != 1 {
+		t.Errorf("%d of %d RegisterService of one name for different instances at once succeeded, want 1", winners, len(ids))
+	}
+}
+
+func serviceNames(t *testing.T, e *env) {
+	id := e.create(t, e.served()).ID
+	long := func() string {
+		name := e.name()
+		return name + "-" + strings.Repeat("x", hosting.MaxNameLength-len(name)-1)
+	}
+	for _, name := range []string{long(), "c--" + random(10), "c0-1-" + random(5) + "-9z-2"} {
+		alias := long()
+		registered := e.register(t, id, hosting.ServiceRegistration{ServiceName: name, Port: 8080, Aliases: []string{alias}})
+		for _, by := range []string{name, alias} {
+			if found := e.discover(t, by); !slices.Equal(serviceIDs(found), []string{registered.ServiceID}) {
+				t.Errorf("DiscoverService(%s): got %q, want %q", by, serviceIDs(found), registered.ServiceID)
+			}
+		}
+	}
 }
 
 func serviceBad(t *testing.T, e *env) {
