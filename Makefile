@@ -33,7 +33,7 @@ race: cluster-binaries
 .PHONY: e2e
 e2e: cluster-binaries
 	$(TESTCLUSTER) check
-	added=$$(cat $$(git ls-files '*_e2e_test.go') | sed -n 's/^func \(Test[A-Za-z0-9_]*\)(t .*/\1/p' | paste -sd '|'); \
+	added=$$(cat $$(find . -name '*_e2e_test.go') | sed -n 's/^func \(Test[A-Za-z0-9_]*\)(t .*/\1/p' | paste -sd '|'); \
 	$(GO) test -tags e2e -timeout 45m -p 1 $(PARALLEL) -run "$(or $(E2E),^($$added)$$)" ./kubernetes/... ./examples/... ./internal/testcluster/...
 
 .PHONY: bench

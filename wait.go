@@ -36,7 +36,9 @@ type WaitOptions struct {
 // way out (reason Conflict), or is gone (code InstanceNotFound). All but a
 // failed and a missing instance have code GetFailed, or that of the look that
 // failed. A stopped instance is waited for: that it was started may not show
-// yet.
+// yet. So is a degraded one, which serves and may heal: a rollout whose new
+// replicas fail beside the old ones stays so. Let ctx bound the wait; the error
+// then says why the instance is degraded.
 //
 // The instance that is returned with an error is the last one seen.
 func WaitForStatus(ctx context.Context, p CloudHostingProvider, instanceID string, options WaitOptions, want ...Status) (CloudInstance, error) {

@@ -65,7 +65,7 @@ type modification struct {
 // changeTo works out how to change an instance to a request, and everything
 // that speaks against it.
 func (p *Provider) changeTo(in *instance, r request) (modification, []*hosting.Error) {
-	m := modification{request: r, resources: fillResources(r.config.Resources), replicas: in.replicasFor(r.config.Scaling)}
+	m := modification{request: r, resources: p.defaults.fillResources(r.config.Resources), replicas: in.replicasFor(r.config.Scaling)}
 	if in.terminating() {
 		return m, []*hosting.Error{fail(hosting.Conflict, "instance %s is being deleted", in.key)}
 	}
@@ -82,7 +82,7 @@ func (p *Provider) changeTo(in *instance, r request) (modification, []*hosting.E
 
 	m.before = p.mountsIn(in.key)
 	m.mounts = volume.Merge(m.before, in.config.Container.VolumeMounts, r.config.Container.VolumeMounts)
-	refusals = append(refusals, p.checkMounts(m.mounts, r.config, userOf(in.id, r.config, m.replicas))...)
+	refusals = append(refusals, p.checkMounts(m.mounts, r.config, p.userOf(in.id, r.config, m.replicas))...)
 	m.detaches = volume.Detaches(m.before, m.mounts)
 	m.remounts = !slices.Equal(m.before, m.mounts)
 	if m.remounts {

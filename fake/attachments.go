@@ -24,8 +24,8 @@ func (p *Provider) mountsIn(instance string) []hosting.VolumeMount {
 
 // userOf is an instance as a user of volumes, when there should be so many
 // replicas.
-func userOf(id hosting.ID, config hosting.CloudHostingConfig, replicas int) volume.User {
-	return volume.User{Instance: id, Replicas: atOnce(config, replicas), Autoscaled: hasTarget(config.Scaling)}
+func (p *Provider) userOf(id hosting.ID, config hosting.CloudHostingConfig, replicas int) volume.User {
+	return volume.User{Instance: id, Replicas: p.defaults.atOnce(config, replicas), Autoscaled: hasTarget(config.Scaling)}
 }
 
 // checkMounts says what speaks against the mounts of an instance.
@@ -52,7 +52,7 @@ func (p *Provider) checkMounts(mounts []hosting.VolumeMount, config hosting.Clou
 // new instance may have them.
 func (p *Provider) volumesOf(r request) ([]*hosting.Volume, *hosting.Error) {
 	mounts := r.config.Container.VolumeMounts
-	if refusals := p.checkMounts(mounts, r.config, userOf(r.id(), r.config, p.initialReplicas(r.config))); len(refusals) > 0 {
+	if refusals := p.checkMounts(mounts, r.config, p.userOf(r.id(), r.config, p.initialReplicas(r.config))); len(refusals) > 0 {
 		return nil, refusals[0]
 	}
 	return p.volumesIn(mounts), nil

@@ -19,8 +19,6 @@ const (
 	// autoscaleTolerance is how far the use may be from the target before
 	// anything changes.
 	autoscaleTolerance = 0.1
-	// defaultMaxReplicas is that of protocol section 3.4.
-	defaultMaxReplicas = 10
 )
 
 // hasTarget tells whether a configuration asks for an autoscaler.
@@ -44,12 +42,8 @@ func (in *instance) autoscalerName() string {
 }
 
 func (in *instance) replicaRange() (minimum, maximum int) {
-	scaling := in.config.Scaling
-	minimum, maximum = max(1, scaling.MinReplicas), scaling.MaxReplicas
-	if maximum == 0 {
-		maximum = max(minimum, defaultMaxReplicas)
-	}
-	return minimum, maximum
+	scaling := in.provider.defaults.autoscaling(in.config)
+	return scaling.MinReplicas, scaling.MaxReplicas
 }
 
 // autoscale is one look of the autoscaler: it wants so many replicas that each
@@ -61,7 +55,7 @@ func (in *instance) autoscale(t time.Time) {
 	if m.ReadyReplicas == 0 || in.desired == 0 || in.takenOver {
 		return
 	}
-	scaling := in.config.Scaling
+	scaling := in.provider.defaults.autoscaling(in.config)
 	cpu := wantedFor(m.CPUUsage, in.resources.CPURequest, scaling.TargetCPUUtilization, m.ReadyReplicas)
 	memory := wantedFor(float64(m.MemoryUsage), float64(in.resources.MemoryRequest), scaling.TargetMemoryUtilization, m.ReadyReplicas)
 	minimum, maximum := in.replicaRange()

@@ -53,9 +53,9 @@ func (p *Provider) estimate(config hosting.CloudHostingConfig, volumes []*hostin
 		u.storage += float64(volume.Size)
 	}
 	if config.InstanceType == hosting.TypeCronJob {
-		replicas = minReplicas(config)
+		replicas = p.defaults.minReplicas(config)
 	}
-	u.add(usageOf(fillResources(config.Resources)), float64(replicas))
+	u.add(usageOf(p.defaults.fillResources(config.Resources)), float64(replicas))
 	breakdown := p.rates.price(u.times(float64(msPerHour)))
 	hourly := total(breakdown)
 	return hosting.CostEstimate{Currency: p.rates.Currency, HourlyCost: hourly, DailyCost: hourly * hoursPerDay,

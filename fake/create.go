@@ -97,7 +97,7 @@ func (p *Provider) admit(config hosting.CloudHostingConfig) (request, error) {
 	if err := checkIngress(config); err != nil {
 		return request{}, err
 	}
-	if err := fillResources(config.Resources).Validate(); err != nil {
+	if err := p.defaults.fillResources(config.Resources).Validate(); err != nil {
 		return request{}, fail(hosting.InvalidArgument, "%w", err)
 	}
 	r := request{config: configs.Canonical(config, region), secrets: maps.Clone(config.SecretEnv)}
@@ -149,7 +149,7 @@ func (p *Provider) create(r request, workload Workload, now time.Time) (*instanc
 	p.uids++
 	in := &instance{
 		provider: p, uid: p.uids, id: id, key: id.String(), config: config, request: r, workload: workload,
-		resources: fillResources(config.Resources), desired: replicas,
+		resources: p.defaults.fillResources(config.Resources), desired: replicas,
 		created: now, updated: now, activity: hosting.StatusCreating, changed: make(chan struct{}), workloads: map[int]Workload{},
 	}
 	if in.isCronJob() {
@@ -177,29 +177,5 @@ func (p *Provider) initialReplicas(config hosting.CloudHostingConfig) int {
 	case hosting.TypeCronJob:
 		return 0 // until its schedule starts a run
 	}
-	return minReplicas(config)
-}
-
-// minReplicas is how many replicas a configuration asks for; of a cronjob, for
-// each run.
-func minReplicas(config hosting.CloudHostingConfig) int {
-	if config.Scaling == nil {
-		return 1
-	}
-	return max(config.Scaling.MinReplicas, 1)
-}
-
-// atOnce is how many replicas may run at once while there should be so many.
-func atOnce(config hosting.CloudHostingConfig, replicas int) int {
-	if config.InstanceType == hosting.TypeCronJob {
-		return minReplicas(config)
-	}
-	return max(replicas, 1)
-}
-
-// fillResources returns what is in force when the caller gave resources, with
-// the defaults of protocol section 3.4.
-func fillResources(resources *hosting.ResourceConfig) hosting.ResourceConfig {
-	return configs.FillResources(resources, hosting.ResourceConfig{
-		CPURequest: 0.25, CPULimit: 0.5, MemoryRequest: 256 << 20, MemoryLimit: 512 << 20})
+	return p.defaults.minReplicas(config)
 }

@@ -30,6 +30,7 @@ func New(opts ...Option) *Provider {
 		},
 		nodes:     3,
 		rates:     DefaultRates(),
+		defaults:  protocolDefaults(),
 		now:       time.Now,
 		workloads: func(hosting.CloudHostingConfig) Workload { return Workload{} },
 		instances: map[place]*instance{},
@@ -41,7 +42,7 @@ func New(opts ...Option) *Provider {
 		opt(p)
 	}
 	p.mustFitIDs()
-	for _, taken := range []string{volume.Type, discovery.IDType} {
+	for _, taken := range takenTypes {
 		if slices.Contains(p.types, taken) {
 			panic(fmt.Sprintf("fake.New: type %q is what the ids of %ss have; instances need another one", taken, taken))
 		}
@@ -49,12 +50,14 @@ func New(opts ...Option) *Provider {
 	return p
 }
 
+// takenTypes are what the ids of volumes, services and policies have for a type.
+var takenTypes = []string{volume.Type, discovery.IDType, "policy"}
+
 // mustFitIDs panics if there is something that cannot stand in an id.
 func (p *Provider) mustFitIDs() {
 	for _, region := range p.regions {
 		for _, instanceType := range p.types {
-			id := hosting.ID{Provider: p.name, Region: region, Type: instanceType, Name: "x"}
-			if read, err := hosting.ParseID(id.String()); err != nil || read != id || p.name == "" {
+			if p.name == "" || !fitsID(hosting.ID{Provider: p.name, Region: region, Type: instanceType}) {
 				panic(fmt.Sprintf("fake.New: name %q, region %q and type %q cannot make an id: name and regions are DNS labels, types lower-case letters and digits",
 					p.name, region, instanceType))
 			}

@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/fake"
 )
 
@@ -30,4 +32,22 @@ func TestOptionsThatMakeNoSensePanic(t *testing.T) {
 	assert.NotPanics(t, func() {
 		fake.New(fake.WithName("a-1"), fake.WithRegions(), fake.WithInstanceTypes("function"), fake.WithNodes(1), fake.WithWorkload(nil))
 	})
+}
+
+func TestDefaultsAreForWhatAConfigurationDoesNotSay(t *testing.T) {
+	t.Parallel()
+	p := fake.New(fake.WithDefaults(hosting.ResourceConfig{CPULimit: 0.1, StorageLimit: 1 << 30}, hosting.ScaleConfig{MinReplicas: 20}))
+	config := hosting.CloudHostingConfig{InstanceName: "web", InstanceType: hosting.TypeDeployment, Container: &hosting.ContainerConfig{Image: "x"}}
+	web, err := p.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.Equal(t, 20, web.Replicas)
+	assert.Equal(t, hosting.ResourceConfig{CPULimit: 0.1, CPURequest: 0.1, MemoryRequest: 256 << 20, MemoryLimit: 512 << 20, StorageLimit: 1 << 30}, *web.Resources)
+	config.InstanceName, config.Scaling = "own", &hosting.ScaleConfig{MinReplicas: 1}
+	own, err := p.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.Equal(t, 1, own.Replicas)
+	config.InstanceName, config.Scaling = "bounded", &hosting.ScaleConfig{MaxReplicas: 5}
+	bounded, err := p.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.Equal(t, 5, bounded.Replicas, "a default gives way")
 }

@@ -47,6 +47,7 @@ type Provider struct {
 	types     []string
 	nodes     int
 	rates     Rates
+	defaults  defaults
 	now       func() time.Time
 	workloads func(hosting.CloudHostingConfig) Workload
 

@@ -156,7 +156,7 @@ func (in *instance) startScheduledRun(t time.Time) {
 
 func (in *instance) startRun(t time.Time) {
 	in.runs++
-	in.desired, in.runFailed = minReplicas(in.config), false
+	in.desired, in.runFailed = in.provider.defaults.minReplicas(in.config), false
 	in.event(t, hosting.EventNormal, "RunStarted", fmt.Sprintf("run %d of the cronjob starts", in.runs))
 }
 

@@ -127,7 +127,7 @@ func (p *Provider) MountVolume(ctx context.Context, volumeID, instanceID, mountP
 		if err != nil || len(after) == len(before) {
 			return err
 		}
-		if err := volume.Check(*v, mount, userOf(in.id, in.config, in.desired)); err != nil {
+		if err := volume.Check(*v, mount, p.userOf(in.id, in.config, in.desired)); err != nil {
 			return err
 		}
 		return p.remount(in, after, now, "VolumeMounted", "volume "+v.VolumeID+" is mounted at "+mountPath)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"github.com/hashicorp/go-multierror"
-
 	"skillcenter.io/hosting"
 )
 
@@ -16,27 +14,14 @@ func fromAllRegions[T any](ctx context.Context, p *Provider, code hosting.Code, 
 	if err := ctx.Err(); err != nil {
 		return nil, p.fail(ctx, code, "", "asking all regions", err)
 	}
-	var (
-		mu       sync.Mutex
-		all      = []T{}
-		failures *multierror.Error
-		wait     sync.WaitGroup
-	)
-	for _, at := range p.regions {
-		wait.Go(func() {
-			var found []T
-			err := p.within(ctx, at, func(ctx context.Context) (err error) {
-				found, err = list(ctx, at)
-				return err
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, found...)
-			if err != nil {
-				failures = multierror.Append(failures, err)
-			}
-		})
-	}
-	wait.Wait()
+	var mu sync.Mutex
+	all := []T{}
+	failures := p.everywhere(ctx, func(ctx context.Context, at *region) error {
+		found, err := list(ctx, at)
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, found...)
+		return err
+	})
 	return all, p.partial(ctx, failures, code, what)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,33 +76,40 @@ func (ap *application) finish(ctx context.Context) error {
 // carryOut gives every part what the anchor says, and removes those that it
 // does not name any more.
 func (ap *application) carryOut(ctx context.Context) error {
-	wanted := map[string]bool{}
-	for _, part := range ap.p.parts(ap.anchor.record, nil) {
-		wanted[describe(part.resource, part.object)] = true
+	parts := ap.p.parts(ap.anchor.record, nil)
+	// An autoscaler goes before the workload gets its count: it would set
+	// another one afterwards.
+	if err := ap.removeUnwanted(ctx, parts, autoscalers); err != nil {
+		return err
+	}
+	for _, part := range parts {
 		if err := ap.give(ctx, part); err != nil {
 			return fmtError("changing "+describe(part.resource, part.object), err)
 		}
 	}
-	for _, optional := range ap.optionalParts() {
-		if what := optional.kind + " " + optional.name; !wanted[what] {
-			if err := ap.p.remove(ctx, ap.t, ap.anchor, optional.resource, optional.name); err != nil {
-				return fmtError("removing "+what, err)
-			}
+	return ap.removeUnwanted(ctx, parts, optionalParts...)
+}
+
+// optionalParts are what an instance has or has not, by its configuration, and
+// then under its own name. They are removed in this order: nothing refers to
+// what is gone.
+var optionalParts = []*resource{autoscalers, ingresses, services}
+
+// unwanted returns those of the optional parts that the instance should not
+// have.
+func (ap *application) unwanted(parts []part, optional []*resource) []*resource {
+	return slices.DeleteFunc(slices.Clone(optional), func(r *resource) bool {
+		return slices.ContainsFunc(parts, func(p part) bool { return p.resource == r && p.object.GetName() == ap.t.name })
+	})
+}
+
+func (ap *application) removeUnwanted(ctx context.Context, parts []part, optional ...*resource) error {
+	for _, r := range ap.unwanted(parts, optional) {
+		if err := ap.p.remove(ctx, ap.t, ap.anchor, r, ap.t.name); err != nil {
+			return fmtError("removing "+r.kind+" "+ap.t.name, err)
 		}
 	}
 	return nil
-}
-
-// optionalPart is a part that an instance has or has not, by its configuration.
-type optionalPart struct {
-	*resource
-	name string
-}
-
-// optionalParts lists them in the order in which they are removed: nothing
-// refers to what is gone.
-func (ap *application) optionalParts() []optionalPart {
-	return []optionalPart{{autoscalers, ap.t.name}, {ingresses, ap.t.name}, {services, ap.t.name}}
 }
 
 // give makes a part what the anchor says.

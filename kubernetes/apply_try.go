@@ -40,19 +40,16 @@ func (a attempt) name() string {
 // does not exist.
 func (ap *application) tryAll(ctx context.Context, next record) []attempt {
 	var result []attempt
-	wanted := map[string]bool{}
-	for _, part := range ap.p.parts(next, ap.secretEnv) {
-		wanted[describe(part.resource, part.object)] = true
+	parts := ap.p.parts(next, ap.secretEnv)
+	for _, part := range parts {
 		result = append(result, ap.try(ctx, part, next))
 	}
 	if ap.anchor == nil {
 		return result
 	}
-	for _, optional := range ap.optionalParts() {
-		if !wanted[optional.kind+" "+optional.name] {
-			if a := ap.tryRemove(ctx, optional); a.live != nil || a.err != nil {
-				result = append(result, a)
-			}
+	for _, r := range ap.unwanted(parts, optionalParts) {
+		if a := ap.tryRemove(ctx, r); a.live != nil || a.err != nil {
+			result = append(result, a)
 		}
 	}
 	return result
@@ -122,13 +119,13 @@ func (ap *application) tryChange(ctx context.Context, r *resource, o, live objec
 	return result, lookAgain(r, o, err)
 }
 
-func (ap *application) tryRemove(ctx context.Context, part optionalPart) attempt {
-	live, err := part.get(ctx, ap.t.region, part.name)
+func (ap *application) tryRemove(ctx context.Context, r *resource) attempt {
+	live, err := r.get(ctx, ap.t.region, ap.t.name)
 	if err != nil || !ap.anchor.owns(live) {
-		return attempt{resource: part.resource, err: ignoreNotFound(err)}
+		return attempt{resource: r, err: ignoreNotFound(err)}
 	}
-	err = part.delete(ctx, ap.t.region, part.name, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
-	return attempt{resource: part.resource, live: live, err: ignoreNotFound(err)}
+	err = r.delete(ctx, ap.t.region, ap.t.name, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+	return attempt{resource: r, live: live, err: ignoreNotFound(err)}
 }
 
 // tolerateNoDryRun takes the object as it was sent where an admission webhook

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/kubernetes"
 )
 
 // scaler is the scale of a workload, as an autoscaler writes it.
@@ -166,11 +169,11 @@ func (s *scaler) replicas(t *testing.T) int {
 	return int(scale.Spec.Replicas)
 }
 
-// run has an autoscaler and a careless writer at work until the test ends.
-func (s *scaler) run(t *testing.T) {
+// run has writers at work until the test ends; each is careless or is not.
+func (s *scaler) run(t *testing.T, careless ...bool) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
-	for _, careless := range []bool{false, false, true} {
+	for _, careless := range careless {
 		wait.Go(func() {
 			for ctx.Err() == nil {
 				if err := s.step(ctx, careless); err != nil && ctx.Err() == nil {
@@ -186,65 +189,119 @@ func (s *scaler) run(t *testing.T) {
 	t.Cleanup(func() { cancel(); wait.Wait() })
 }
 
-// These two take longest. They are no subtests, which would begin only after
-// all other tests.
-func TestAStopOfADeploymentHoldsWhileAnAutoscalerWrites(t *testing.T) {
+// These take longest. They are no subtests, which would begin only after all
+// other tests.
+func TestAStopOfADeploymentHoldsWhileAutoscalersWrite(t *testing.T) {
 	t.Parallel()
-	stopWhileAnAutoscalerWrites(t, hosting.TypeDeployment)
+	stopWhileAutoscalersWrite(t, hosting.TypeDeployment)
 }
 
-func TestAStopOfAStatefulSetHoldsWhileAnAutoscalerWrites(t *testing.T) {
+func TestAStopOfAStatefulSetHoldsWhileAutoscalersWrite(t *testing.T) {
 	t.Parallel()
-	stopWhileAnAutoscalerWrites(t, hosting.TypeStatefulSet)
+	stopWhileAutoscalersWrite(t, hosting.TypeStatefulSet)
 }
 
-func stopWhileAnAutoscalerWrites(t *testing.T, instanceType string) {
+func stopWhileAutoscalersWrite(t *testing.T, instanceType string) {
 	t.Helper()
 	const rounds = 50
-	w := newWorld(t)
-	instance, err := w.CreateInstance(t.Context(), everything("web", instanceType)) // 2 to 4 replicas
+	r := newRace(t, instanceType)
+	r.s.run(t, false, false, false)
+	r.stopAndStart(t, rounds) // each stop holds: no write without a version can come too late
+	assert.NotZero(t, r.s.refused, "writes met stops, or each other")
+	assert.NotZero(t, r.conflicts.Load(), "calls met writes")
+}
+
+// What is written without a version can come after the last look of a stop. All
+// other stops hold.
+func TestAStopHoldsWhileSomebodyWritesWithoutLooking(t *testing.T) {
+	t.Parallel()
+	const rounds = 20
+	for _, instanceType := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet} {
+		t.Run(instanceType, func(t *testing.T) {
+			t.Parallel()
+			r := newRace(t, instanceType)
+			r.s.run(t, false, true)
+			assert.LessOrEqual(t, r.stopAndStart(t, rounds), rounds/4, "most rounds are races")
+		})
+	}
+}
+
+// race is an instance that is scaled behind the provider's back.
+type race struct {
+	*world
+	s            *scaler
+	instanceType string
+	id           string
+	// conflicts counts the provider's own writes that were refused because
+	// what they relied on had changed.
+	conflicts atomic.Int32
+}
+
+func newRace(t *testing.T, instanceType string) *race {
+	t.Helper()
+	r := &race{instanceType: instanceType}
+	r.world = newWorld(t, func(c *kubernetes.Config) {
+		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(request *http.Request) (*http.Response, error) {
+				response, err := next.RoundTrip(request)
+				if err == nil && (response.StatusCode == http.StatusConflict || response.StatusCode == http.StatusUnprocessableEntity) {
+					r.conflicts.Add(1)
+				}
+				return response, err
+			})
+		}
+	})
+	instance, err := r.CreateInstance(t.Context(), everything("web", instanceType)) // 2 to 4 replicas
 	require.NoError(t, err)
-	s := newScaler(w, instanceType)
-	s.run(t)
-	late := 0
+	r.id = instance.ID
+	r.s = newScaler(r.world, instanceType)
+	return r
+}
+
+// stopAndStart does everything that there is to an instance, stops it, and
+// starts it again, in rounds. It tells how many stops a write without a version
+// was too late for.
+func (r *race) stopAndStart(t *testing.T, rounds int) (late int) {
+	t.Helper()
+	s := r.s
 	for round := range rounds {
 		s.forget(t)
 		switch round % 5 {
 		case 0:
-			w.applyMark(t, instanceType, round)
+			r.applyMark(t, r.instanceType, round)
 		case 1:
-			require.NoError(t, w.RestartInstance(t.Context(), instance.ID))
+			require.NoError(t, r.RestartInstance(t.Context(), r.id))
 		case 2:
-			require.NoError(t, w.UpdateResources(t.Context(), instance.ID, hosting.ResourceConfig{CPULimit: 1 + float64(round)/100}))
+			require.NoError(t, r.UpdateResources(t.Context(), r.id, hosting.ResourceConfig{CPULimit: 1 + float64(round)/100}))
 		case 3:
-			err := w.ScaleInstance(t.Context(), instance.ID, 3)
+			err := r.ScaleInstance(t.Context(), r.id, 3)
 			require.ErrorIs(t, err, hosting.Conflict)
 			require.Contains(t, err.Error(), "HorizontalPodAutoscaler web")
 		}
 		require.NotZero(t, s.replicas(t))
 		apply := func() {}
 		if round%5 == 1 {
-			apply = func() { w.applyMark(t, instanceType, round) }
+			apply = func() { r.applyMark(t, r.instanceType, round) }
 		}
-		for !s.stopAndHold(t, w, instance.ID, apply) {
+		for !s.stopAndHold(t, r.world, r.id, apply) {
 			late++
 		}
-		start := w.stoppedReplicas(t, instance.ID)
+		start := r.stoppedReplicas(t, r.id)
 		s.requireInForce(t, start)
 		if round%5 == 4 {
 			// Out of bounds, too: what the autoscaler may do bounds the start.
-			require.NoError(t, w.ScaleInstance(t.Context(), instance.ID, round%7))
-			require.Equal(t, round%7, w.stoppedReplicas(t, instance.ID))
+			require.NoError(t, r.ScaleInstance(t.Context(), r.id, round%7))
+			require.Equal(t, round%7, r.stoppedReplicas(t, r.id))
 			require.Zero(t, s.replicas(t))
 			start = min(max(round%7, 2), 4)
 		}
-		w.startPaused(t, s, instance.ID, start, round%2 == 0)
+		r.startPaused(t, s, r.id, start, round%2 == 0)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.Logf("%d writes, %d refused, %d too late to be kept out", s.writes, s.refused, late)
-	assert.Less(t, late, rounds/5, "most rounds are races")
+	t.Logf("%d writes, %d of them refused; %d calls met a write; %d writes too late to be kept out", s.writes, s.refused, r.conflicts.Load(), late)
 	assert.Greater(t, s.writes, rounds, "the writers were at work")
+	return late
 }
 
 // applyMark changes the configuration in something other than its scaling.
@@ -276,6 +333,35 @@ func TestApplyingKeepsTheCountOfAnAutoscaler(t *testing.T) {
 			require.Equal(t, 4, s.replicas(t))
 		})
 	}
+}
+
+func TestAnAutoscalerThatIsNoLongerWantedDoesNotScaleAfterwards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	config := everything("web", hosting.TypeDeployment)
+	_, err := w.CreateInstance(t.Context(), config)
+	require.NoError(t, err)
+	s := newScaler(w, hosting.TypeDeployment)
+	p := w.interrupted(t, moment{1, http.MethodDelete, "/horizontalpodautoscalers/web", func() {
+		assert.NoError(t, s.patch(t.Context(), 4))
+	}})
+	config.Scaling = &hosting.ScaleConfig{MinReplicas: 1, MaxReplicas: 1}
+	_, err = p.ApplyInstance(t.Context(), config)
+	require.NoError(t, err)
+	assert.Equal(t, 1, s.replicas(t), "the bounds of the new configuration hold")
+}
+
+// At 0, which is not a stop, Kubernetes' autoscaler does nothing.
+func TestWhatSomebodyScaledToZeroUnderAnAutoscalerCanBeScaled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	instance, err := w.CreateInstance(t.Context(), everything("web", hosting.TypeDeployment))
+	require.NoError(t, err)
+	s := newScaler(w, hosting.TypeDeployment)
+	require.NoError(t, s.patch(t.Context(), 0))
+	require.NoError(t, w.ScaleInstance(t.Context(), instance.ID, 3))
+	assert.Equal(t, 3, s.replicas(t))
+	require.ErrorIs(t, w.ScaleInstance(t.Context(), instance.ID, 4), hosting.Conflict)
 }
 
 // startPaused starts the instance and requires that it has the replicas again:

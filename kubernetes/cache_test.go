@@ -157,3 +157,14 @@ func requireNoGoroutines(t testing.TB) {
 		t.Fatalf("%d goroutines are left:\n%s", len(left), strings.Join(left, "\n\n"))
 	}
 }
+
+func TestACacheIsInSyncUnderTheShippedRole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, instanceType := range w.SupportedInstanceTypes() {
+		w.mustCreate(t, everything("a-"+instanceType, instanceType))
+	}
+	shipped := w.asShipped(t)
+	p, tap := w.cachedProvider(t, func(c *kubernetes.Config) { c.RESTConfig = shipped })
+	requireInSync(t, p, tap)
+}

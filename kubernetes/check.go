@@ -3,9 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
-	"sync"
 
-	"github.com/hashicorp/go-multierror"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,10 +11,11 @@ import (
 	"skillcenter.io/hosting"
 )
 
-// Check asks every region whether instances can be listed and created there,
-// all at once, each for up to Config.RegionTimeout. It changes nothing. Call it
-// after [New] to fail at once where a cluster cannot be used, rather than at
-// the first call that needs it.
+// Check asks every region whether anchors of instances can be listed and
+// created there, all at once, each for up to Config.RegionTimeout. It changes
+// nothing. Call it after [New] to fail at once where a cluster cannot be used,
+// rather than at the first call that needs it. It does not try every permission
+// of the shipped role.
 //
 // The error, with code InvalidConfig, names each region that is not usable and
 // says why: the cluster is not reached (Unavailable), it is too old
@@ -28,22 +27,7 @@ import (
 // With Config.KubeletMetrics a region without the permission to get nodes/stats
 // is named too, with reason PermissionDenied. Everything else works there.
 func (p *Provider) Check(ctx context.Context) error {
-	var (
-		mu       sync.Mutex
-		failures *multierror.Error
-		wait     sync.WaitGroup
-	)
-	for _, at := range p.regions {
-		wait.Go(func() {
-			err := p.within(ctx, at, func(ctx context.Context) error { return p.checkRegion(ctx, at) })
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failures = multierror.Append(failures, err)
-			}
-		})
-	}
-	wait.Wait()
+	failures := p.everywhere(ctx, p.checkRegion)
 	return p.partial(ctx, failures, hosting.InvalidConfig, "cannot be used")
 }
 

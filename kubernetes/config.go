@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -222,14 +223,14 @@ func (c Config) withDefaults() (Config, error) {
 	for i := range c.Regions {
 		region := &c.Regions[i]
 		region.Namespace = cmp.Or(region.Namespace, region.Name)
-		field := fmt.Sprintf("regions[%d]", i)
+		field := regionField(i)
 		check(isLabel(region.Name), field+".name", region.Name, "a DNS label")
 		check(!seen[region.Name], field+".name", region.Name, "each name once")
 		seen[region.Name] = true
 		place := Region{Namespace: region.Namespace, Kubeconfig: region.Kubeconfig, Context: region.Context}
 		check(!places[place], field+".namespace", region.Namespace, "each namespace of a cluster once: its instances would have two ids")
 		places[place] = true
-		check(isLabel(region.Namespace), field+".namespace", region.Namespace, "a DNS label")
+		check(isLabel(region.Namespace) || region.Namespace == region.Name, field+".namespace", region.Namespace, "a DNS label")
 		check(!strings.HasPrefix(region.Namespace, "kube-"), field+".namespace", region.Namespace, "no namespace of the cluster itself (kube-*)")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.StorageClasses)) {
@@ -262,15 +263,26 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Defaults.IngressDomain != "" {
 		check(len(validation.IsDNS1123Subdomain(c.Defaults.IngressDomain)) == 0, "defaults.ingressDomain", c.Defaults.IngressDomain, "a DNS name")
 	}
-	if err := c.Defaults.Resources.Validate(); err != nil {
-		errs = append(errs, err.(hosting.FieldErrors)...)
-	}
-	check(c.Defaults.Scaling.MinReplicas <= c.Defaults.Scaling.MaxReplicas, "defaults.scaling.minReplicas",
-		c.Defaults.Scaling.MinReplicas, fmt.Sprintf("at most maxReplicas, %d", c.Defaults.Scaling.MaxReplicas))
+	errs = append(errs, c.Defaults.validate()...)
 	if len(errs) > 0 {
 		return Config{}, hosting.Errorf(c.Name, hosting.InvalidConfig, hosting.InvalidArgument, "configuration: %w", errs)
 	}
 	return c, nil
+}
+
+func regionField(i int) string { return fmt.Sprintf("regions[%d]", i) }
+
+// validate checks the defaults that an instance may say too as if it did.
+func (d Defaults) validate() hosting.FieldErrors {
+	var errs hosting.FieldErrors
+	errors.As(hosting.CloudHostingConfig{
+		InstanceName: "x", InstanceType: hosting.TypeDeployment, Container: &hosting.ContainerConfig{Image: "x"},
+		Resources: &d.Resources, Scaling: &d.Scaling,
+	}.Validate(), &errs)
+	for i := range errs {
+		errs[i].Field = "defaults." + errs[i].Field
+	}
+	return errs
 }
 
 // defaultRegionTimeout is longer than any healthy cluster takes, and short

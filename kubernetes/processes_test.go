@@ -4,16 +4,15 @@ package kubernetes_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -67,6 +66,7 @@ func steady(instanceType string) hosting.CloudHostingConfig {
 func applied(instanceType, mark string) hosting.CloudHostingConfig {
 	config := everything("applied-"+instanceType, instanceType)
 	config.Env, config.Labels = map[string]string{"MARK": mark}, map[string]string{"mark": mark}
+	config.SecretEnv = hosting.SecretMap{"TOKEN": "token-" + mark}
 	return config
 }
 
@@ -198,9 +198,17 @@ func TestTwoProcessesLoseNoUpdateAndDuplicateNothing(t *testing.T) {
 		w.requireAcknowledged(t, steady(instanceType), done)
 		w.requireApplied(t, instanceType, done)
 	}
-	w.requireNoOrphans(t)
-	list, err := w.ListInstances(t.Context())
-	require.NoError(t, err)
+	w.forgetOldSecrets(t)
+	var list []hosting.CloudInstance
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		var err error
+		list, err = w.ListInstances(t.Context())
+		assert.NoError(c, err)
+		for _, instance := range list {
+			assert.NotEqual(c, hosting.StatusTerminating, instance.Status, instance.ID)
+		}
+	}, waitTime, 300*time.Millisecond, "what was deleted goes")
+	w.requireNothingTwice(t, empty, list)
 	for _, instance := range list {
 		w.delete(t, instance.ID)
 	}
@@ -274,6 +282,16 @@ func (w *world) requireApplied(t *testing.T, instanceType string, done []acknowl
 	require.Contains(t, marks, mark)
 	container := w.podTemplate(t, instanceType, "applied-"+instanceType).Spec.Containers[0]
 	assert.Equal(t, mark, variable(container, "MARK"), "the workload has the configuration of the anchor")
+	var from *corev1.SecretKeySelector
+	for _, v := range container.Env {
+		if v.Name == "TOKEN" {
+			from = v.ValueFrom.SecretKeyRef
+		}
+	}
+	require.NotNil(t, from)
+	secret, err := w.client.CoreV1().Secrets(w.namespace).Get(t.Context(), from.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, "token-"+mark, string(secret.Data[from.Key]), "and its Secret")
 	for _, other := range marks {
 		_, err := w.CreateInstance(t.Context(), applied(instanceType, other))
 		if other == mark {
@@ -294,38 +312,68 @@ func variable(container corev1.Container, name string) string {
 	return ""
 }
 
-// requireNoOrphans waits until everything of ours in the namespace belongs to
-// an instance that exists, and requires one workload for each.
-func (w *world) requireNoOrphans(t *testing.T) {
+// forgetOldSecrets has the Secrets removed that earlier configurations needed.
+// That takes a rollout to end, which no pod can hold up while it is stopped.
+func (w *world) forgetOldSecrets(t *testing.T) {
 	t.Helper()
+	for _, instanceType := range steadyTypes {
+		id := instanceID(applied(instanceType, ""))
+		require.NoError(t, w.StopInstance(t.Context(), id))
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			assert.NoError(c, w.StopInstance(t.Context(), id))
+			secrets, err := w.client.CoreV1().Secrets(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "skillcenter.io/name=applied-" + instanceType})
+			assert.NoError(c, err)
+			assert.Len(c, secrets.Items, 1)
+		}, waitTime, 300*time.Millisecond)
+	}
+}
+
+// requireNothingTwice waits until the namespace holds what its instances call
+// for, each object once, and no more.
+func (w *world) requireNothingTwice(t *testing.T, empty []string, instances []hosting.CloudInstance) {
+	t.Helper()
+	want := slices.Clone(empty)
+	for _, instance := range instances {
+		id, err := hosting.ParseID(instance.ID)
+		require.NoError(t, err)
+		name := id.Name
+		want = append(want, "configmaps/skill-"+name, "services/"+name, "ingresses.networking.k8s.io/"+name, "secrets/"+name)
+		switch id.Type {
+		case hosting.TypeDeployment:
+			want = append(want, "deployments.apps/"+name, "poddisruptionbudgets.policy/"+name)
+		case hosting.TypeStatefulSet:
+			want = append(want, "statefulsets.apps/"+name, "poddisruptionbudgets.policy/"+name, "services/"+name+"-hl")
+		case hosting.TypeDaemonSet:
+			want = append(want, "daemonsets.apps/"+name)
+		case hosting.TypeJob:
+			want = append(want, "jobs.batch/"+name)
+		case hosting.TypeCronJob:
+			want = append(want, "cronjobs.batch/"+name)
+		}
+		if strings.HasPrefix(name, "applied-") {
+			want = append(want, "horizontalpodautoscalers.autoscaling/"+name)
+		}
+	}
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		anchors, err := w.client.CoreV1().ConfigMaps(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "managed-by=skillcenter"})
-		if !assert.NoError(c, err) {
-			return
-		}
-		instances := map[string]bool{}
-		for _, a := range anchors.Items {
-			instances[string(a.UID)] = true
-		}
-		have := map[string]int{} // workloads, by the instance
-		count := func(kind string, o metav1.ObjectMeta) {
-			for _, owner := range o.OwnerReferences {
-				assert.True(c, owner.Kind != "ConfigMap" || instances[string(owner.UID)], "%s %s is an orphan", kind, o.Name)
-			}
-			have[cmp.Or(o.Labels["skillcenter.io/name"], o.Name)]++
-		}
-		deployments, err := w.client.AppsV1().Deployments(w.namespace).List(t.Context(), metav1.ListOptions{})
-		assert.NoError(c, err)
-		for _, o := range deployments.Items {
-			count("Deployment", o.ObjectMeta)
-		}
-		statefulSets, err := w.client.AppsV1().StatefulSets(w.namespace).List(t.Context(), metav1.ListOptions{})
-		assert.NoError(c, err)
-		for _, o := range statefulSets.Items {
-			count("StatefulSet", o.ObjectMeta)
-		}
-		for _, name := range slices.Sorted(maps.Keys(have)) {
-			assert.Equal(c, 1, have[name], "workloads of %s", name)
-		}
+		assert.ElementsMatch(c, want, w.ourObjects(t))
 	}, waitTime, 300*time.Millisecond)
+}
+
+// ourObjects names everything in the namespace that no controller of the
+// cluster makes, with Secrets by the name of their instance.
+func (w *world) ourObjects(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, object := range w.objects(t) {
+		kind, name, _ := strings.Cut(object, "/")
+		switch {
+		case slices.Contains([]string{"pods", "replicasets.apps", "endpoints", "endpointslices.discovery.k8s.io", "controllerrevisions.apps"}, kind):
+		case kind == "jobs.batch" && strings.HasPrefix(name, "volatile-cronjob-"): // a run
+		case kind == "secrets" && strings.Contains(name, "-"):
+			names = append(names, kind+"/"+name[:strings.LastIndex(name, "-")])
+		default:
+			names = append(names, object)
+		}
+	}
+	return names
 }

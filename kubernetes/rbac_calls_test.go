@@ -27,7 +27,9 @@ type call struct {
 	absent, running bool
 	// alone tells that it must have one replica, and no autoscaler.
 	alone bool
-	do    func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
+	// stopped tells that the instance is to be stopped.
+	stopped bool
+	do      func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error
 }
 
 // calls are all calls that need a permission which others do not. Those to the
@@ -118,36 +120,6 @@ func calls() map[string]call {
 			_, err := p.RollbackInstance(ctx, id, 0)
 			return err
 		}
-		createVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
-			_, err := p.CreateVolume(ctx, hosting.Volume{Name: config.InstanceName, Size: 1, StorageClass: "none"})
-			return err
-		}
-		getVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
-			if err := createVolume(ctx, p, config, id); err != nil {
-				return err
-			}
-			_, err := p.GetVolume(ctx, "default.volume."+config.InstanceName)
-			return err
-		}
-		listVolumes do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, _ string) error {
-			_, err := p.ListVolumes(ctx)
-			return err
-		}
-		mountVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
-			if err := createVolume(ctx, p, config, id); err != nil {
-				return err
-			}
-			if err := p.MountVolume(ctx, "default.volume."+config.InstanceName, id, "/data", false); err != nil {
-				return err
-			}
-			return p.UnmountVolume(ctx, "default.volume."+config.InstanceName, id)
-		}
-		deleteVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
-			if err := createVolume(ctx, p, config, id); err != nil {
-				return err
-			}
-			return p.DeleteVolume(ctx, "default.volume."+config.InstanceName)
-		}
 		// All that a store does: no permission is for it alone.
 		documents do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			documents := p.Store()
@@ -189,6 +161,51 @@ func calls() map[string]call {
 				}
 			})
 		}
+		createVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, _ string) error {
+			_, err := p.CreateVolume(ctx, hosting.Volume{Name: config.InstanceName, Size: 1, StorageClass: "none"})
+			return err
+		}
+		getVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
+			if err := createVolume(ctx, p, config, id); err != nil {
+				return err
+			}
+			_, err := p.GetVolume(ctx, "default.volume."+config.InstanceName)
+			return err
+		}
+		listVolumes do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, _ string) error {
+			_, err := p.ListVolumes(ctx)
+			return err
+		}
+		mountVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
+			if err := createVolume(ctx, p, config, id); err != nil {
+				return err
+			}
+			if err := p.MountVolume(ctx, "default.volume."+config.InstanceName, id, "/data", false); err != nil {
+				return err
+			}
+			return p.UnmountVolume(ctx, "default.volume."+config.InstanceName, id)
+		}
+		deleteVolume do = func(ctx context.Context, p *kubernetes.Provider, config hosting.CloudHostingConfig, id string) error {
+			if err := createVolume(ctx, p, config, id); err != nil {
+				return err
+			}
+			return p.DeleteVolume(ctx, "default.volume."+config.InstanceName)
+		}
+		check do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, _ string) error {
+			return p.Check(ctx)
+		}
+		health do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.HealthCheck(ctx, id)
+			return err
+		}
+		endpoint do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.GetServiceEndpoint(ctx, id)
+			return err
+		}
+		revisions do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
+			_, err := p.ListRevisions(ctx, id)
+			return err
+		}
 		remove do = func(ctx context.Context, p *kubernetes.Provider, _ hosting.CloudHostingConfig, id string) error {
 			return p.DeleteInstance(ctx, id)
 		}
@@ -216,6 +233,7 @@ func calls() map[string]call {
 	)
 	result := map[string]call{
 		"service": {on: hosting.TypeDeployment, do: service},
+		"check":   {on: hosting.TypeDeployment, do: check},
 		"list":    {on: hosting.TypeDeployment, do: list},
 		"logs":    {on: hosting.TypeDeployment, do: logs, running: true},
 		"follow":  {on: hosting.TypeDeployment, do: follow, running: true},
@@ -223,23 +241,23 @@ func calls() map[string]call {
 		"metrics": {on: hosting.TypeDeployment, do: metrics, running: true},
 		"run now": {on: hosting.TypeCronJob, do: runNow},
 
-		"create volume": {on: hosting.TypeDaemonSet, do: createVolume},
-		"get volume":    {on: hosting.TypeDaemonSet, do: getVolume},
-		"list volumes":  {on: hosting.TypeDaemonSet, do: listVolumes},
-		"mount volume":  {on: hosting.TypeStatefulSet, do: mountVolume, alone: true},
-		"delete volume": {on: hosting.TypeDaemonSet, do: deleteVolume},
-
 		"documents": {on: hosting.TypeDeployment, do: documents},
 		"lead":      {on: hosting.TypeDeployment, do: lead},
 
 		"take over":    {on: hosting.TypeStatefulSet, do: takeOver},
 		"give back":    {on: hosting.TypeDeployment, do: giveBack},
 		"record event": {on: hosting.TypeJob, do: recordEvent},
+
+		"create volume": {on: hosting.TypeDaemonSet, do: createVolume},
+		"get volume":    {on: hosting.TypeDaemonSet, do: getVolume},
+		"list volumes":  {on: hosting.TypeDaemonSet, do: listVolumes},
+		"mount volume":  {on: hosting.TypeStatefulSet, do: mountVolume, alone: true},
+		"delete volume": {on: hosting.TypeDaemonSet, do: deleteVolume},
 	}
 	for _, on := range instanceTypes {
 		result["create "+on] = call{on: on, do: create, absent: true}
 		for name, do := range map[string]do{
-			"create again": create, "get": get, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "plan": plan, "rollback": rollback, "delete": remove,
+			"create again": create, "get": get, "health": health, "endpoint": endpoint, "revisions": revisions, "events": events, "stop": stop, "start": start, "resources": resources, "apply": apply, "apply less": applyLess, "plan": plan, "rollback": rollback, "delete": remove,
 		} {
 			result[name+" "+on] = call{on: on, do: do}
 		}
@@ -247,9 +265,11 @@ func calls() map[string]call {
 			result["restart "+on] = call{on: on, do: restart}
 		}
 	}
-	// A running job refuses these; what they patch, others patch too.
+	// A running job refuses these.
 	for _, name := range []string{"resources", "apply", "apply less", "plan", "rollback"} {
-		delete(result, name+" "+hosting.TypeJob)
+		c := result[name+" "+hosting.TypeJob]
+		c.stopped = true
+		result[name+" "+hosting.TypeJob] = c
 	}
 	for _, on := range []string{hosting.TypeDeployment, hosting.TypeStatefulSet, hosting.TypeJob} {
 		result["scale "+on] = call{on: on, do: scale}
@@ -378,6 +398,9 @@ func (w *world) prepare(t *testing.T, instance string, c call) (hosting.CloudHos
 	}
 	_, err := w.CreateInstance(t.Context(), config)
 	require.NoError(t, err)
+	if c.stopped {
+		require.NoError(t, w.StopInstance(t.Context(), id))
+	}
 	if c.running {
 		require.EventuallyWithT(t, func(collect *assert.CollectT) {
 			w.showRunning(t.Context(), collect, instance)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -71,7 +72,8 @@ type place struct {
 
 func (at *region) place() place {
 	config := at.cluster.config
-	p := place{host: config.Host + config.APIPath, serverName: config.ServerName, namespace: at.namespace}
+	host := strings.ToLower(strings.TrimRight(config.Host, "/"))
+	p := place{host: host + config.APIPath, serverName: config.ServerName, namespace: at.namespace}
 	if config.Proxy != nil || config.Dial != nil || config.Transport != nil {
 		p.proxy = at.cluster
 	}
@@ -100,6 +102,18 @@ func (p *Provider) within(ctx context.Context, at *region, do func(context.Conte
 		return inRegion(at.name, err)
 	}
 	return nil
+}
+
+// everywhere does something in all regions at once, within the limit of each,
+// and returns what failed, nil if nothing did.
+func (p *Provider) everywhere(ctx context.Context, do func(ctx context.Context, at *region) error) *multierror.Error {
+	var failures multierror.Group
+	for _, at := range p.regions {
+		failures.Go(func() error {
+			return p.within(ctx, at, func(ctx context.Context) error { return do(ctx, at) })
+		})
+	}
+	return failures.Wait()
 }
 
 func inRegion(name string, err error) error { return fmt.Errorf("region %s: %w", name, err) }

@@ -141,7 +141,7 @@ func (p *Provider) setReplicas(ctx context.Context, t target, a *anchor, change 
 		return operation, t.patchVersion(ctx, workload, map[string]any{"parallelism": replicas, "completions": replicas})
 	case seen.stopped:
 		return "", p.remember(ctx, t, workload, replicas)
-	case a.record.Desired.acting() != nil:
+	case a.record.Desired.acting() != nil && seen.want > 0: // at 0 it does not act
 		return "", p.conflict(hosting.ScaleFailed, t.id, "%s %s sets the number of replicas", autoscalers.kind, t.name)
 	case seen.want == replicas:
 		return "", nil

@@ -51,7 +51,7 @@ func (p *Provider) UpdateResources(ctx context.Context, instanceID string, resou
 	patch["metadata"] = map[string]any{"uid": workload.GetUID()}
 	_, err = t.kind.patch(ctx, t.region, t.name, types.StrategicMergePatchType, mergePatch(patch))
 	if t.kind.isJob() && isImmutable(err) {
-		return p.replaceJob(ctx, t, a, resources)
+		return p.remakeResized(ctx, t, a, resources)
 	}
 	if err != nil {
 		return p.fail(ctx, hosting.UpdateFailed, t.id, "updating "+t.kind.kind+" "+t.name, err)
@@ -66,10 +66,10 @@ func (p *Provider) mayUpdateResources(t target, workload object) error {
 	return nil
 }
 
-// replaceJob changes a stopped Job on API servers that do not let a Job
+// remakeResized changes a stopped Job on API servers that do not let a Job
 // change, not even while it is suspended. It has no running replicas, so a new
 // one is as good.
-func (p *Provider) replaceJob(ctx context.Context, t target, a *anchor, resources hosting.ResourceConfig) error {
+func (p *Provider) remakeResized(ctx context.Context, t target, a *anchor, resources hosting.ResourceConfig) error {
 	return p.remake(ctx, hosting.UpdateFailed, t, a, func(d *desired, old object) (err error) {
 		if old != nil {
 			if err := p.mayUpdateResources(t, old); err != nil {

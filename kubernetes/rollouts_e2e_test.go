@@ -54,6 +54,9 @@ func TestARolloutThatNeverBecomesReadyIsNeverReportedRunningAndHeals(t *testing.
 					good.Scaling = &hosting.ScaleConfig{MinReplicas: 2}
 				}
 				instance := w.run(t, good)
+				live, cached := watchAll(t, w), cachedWatch(t, w)
+				live.requireSynced(t)
+				cached.requireSynced(t)
 
 				bad := good
 				container := *good.Container
@@ -63,6 +66,8 @@ func TestARolloutThatNeverBecomesReadyIsNeverReportedRunningAndHeals(t *testing.
 				require.NoError(t, err)
 				require.NotEqual(t, hosting.StatusRunning, applied.Status, "right after the change")
 				w.requireNeverRunning(t, instance.ID, test.reasons, test.says)
+				live.requireNotRunningAgain(t, instance.ID)
+				cached.requireNotRunningAgain(t, instance.ID)
 
 				// A broken revision must not be in the way of the next one.
 				_, err = hosting.ApplyInstance(t.Context(), w, good)
@@ -71,6 +76,28 @@ func TestARolloutThatNeverBecomesReadyIsNeverReportedRunningAndHeals(t *testing.
 			})
 		}
 	}
+}
+
+// cachedWatch watches with the memory of another provider, which waits for no
+// write of this one.
+func cachedWatch(t *testing.T, w *world) *watching {
+	t.Helper()
+	p, _ := w.cachedProvider(t)
+	return watchAll(t, p)
+}
+
+// requireNotRunningAgain requires that an instance has been told not to be
+// running, and never to be running after that.
+func (f *watching) requireNotRunningAgain(t *testing.T, id string) {
+	t.Helper()
+	changed := false
+	for _, change := range f.told() {
+		if change.Instance.ID == id {
+			changed = changed || change.Instance.Status != hosting.StatusRunning
+			require.False(t, changed && change.Instance.Status == hosting.StatusRunning, "%v", change.Instance.Metadata)
+		}
+	}
+	require.True(t, changed)
 }
 
 // requireNeverRunning looks at an instance until it tells what is wrong, and a

@@ -28,13 +28,42 @@ import (
 	"skillcenter.io/hosting/kubernetes"
 )
 
-const canary = "canary-7f3a9c51e0"
+// The secret values that are looked for. None is a part of another.
+const (
+	canary  = "canary-7f3a9c51e0"
+	rotated = "sparrow-2b8d64f7a1"
+)
 
-// assertNoCanary looks for the secret value, also in base64, which hides its
-// neighbours but not its middle.
+// canaryForms are the secret values as they are and in base64, wherever in a
+// longer text they may begin: three bytes are four characters, so there are
+// three ways, of which the first and last characters depend on the neighbours.
+func canaryForms() []string {
+	var forms []string
+	for _, value := range []string{canary, rotated} {
+		forms = append(forms, value)
+		for offset := range 3 {
+			text := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", offset) + value))
+			forms = append(forms, text[4:len(text)-4])
+		}
+	}
+	return forms
+}
+
+func TestASecretValueIsFoundWhereverItStands(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{canary, rotated} {
+		for offset := range 7 {
+			around := strings.Repeat("%", offset) + value + "&more"
+			for _, text := range []string{around, base64.StdEncoding.EncodeToString([]byte(around))} {
+				assert.True(t, slices.ContainsFunc(canaryForms(), func(form string) bool { return strings.Contains(text, form) }), text)
+			}
+		}
+	}
+}
+
 func assertNoCanary(t *testing.T, text, where string) {
 	t.Helper()
-	for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary))[:20]} {
+	for _, form := range canaryForms() {
 		assert.NotContains(t, text, form, where)
 	}
 }
@@ -134,23 +163,87 @@ func TestSecretValuesStandInTheSecretAlone(t *testing.T) {
 		assert.NoError(c, err)
 		assert.NotEmpty(c, events.Items, "what controllers report is looked at, too")
 	}, waitTime, 100*time.Millisecond)
+	assert.Equal(t, len(instanceTypes), w.requireCanaryInSecretsAlone(t, &sent), "one Secret for each instance")
+}
+
+// requireCanaryInSecretsAlone requires that no object, event or request has the
+// values but the Secrets, and tells how many of those there are.
+func (w *world) requireCanaryInSecretsAlone(t *testing.T, sent *bodies) int {
+	t.Helper()
 	found := 0
 	for name, text := range w.contents(t) {
 		if strings.HasPrefix(name, "secrets/") {
 			found++
-			assert.Contains(t, text, base64.StdEncoding.EncodeToString([]byte(canary)))
+			assert.True(t, slices.ContainsFunc(canaryForms(), func(form string) bool { return strings.Contains(text, form) }))
 			assert.Contains(t, text, `"immutable":true`)
 			continue
 		}
 		assertNoCanary(t, text, name)
 	}
-	assert.Equal(t, len(instanceTypes), found, "one Secret for each instance")
 	sent.mu.Lock()
 	defer sent.mu.Unlock()
 	assert.NotZero(t, sent.secrets)
 	for _, request := range sent.sent {
 		assertNoCanary(t, request, "a request")
 	}
+	return found
+}
+
+// refuseServices refuses the change of a Service, which comes after that of the
+// Secret.
+func refuseServices(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(request *http.Request) (*http.Response, error) {
+		isService := strings.Contains(request.URL.Path, "/services/")
+		if request.Method != http.MethodPatch || !isService || request.URL.Query().Has("dryRun") {
+			return next.RoundTrip(request)
+		}
+		return &http.Response{
+			StatusCode: http.StatusForbidden, Status: "403 Forbidden", Request: request, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: io.NopCloser(strings.NewReader(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}`)),
+		}, nil
+	})
+}
+
+func TestAppliedSecretValuesStandInSecretsAlone(t *testing.T) {
+	t.Parallel()
+	var sent bodies
+	w := newWorld(t, func(c *kubernetes.Config) { c.WrapTransport = sent.wrap })
+	refusing := w.provider(t, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return sent.wrap(refuseServices(next)) }
+	})
+	for _, instanceType := range instanceTypes {
+		config := everything("a-"+instanceType, instanceType)
+		config.SecretEnv = hosting.SecretMap{"TOKEN": canary, "OTHER": "x" + canary}
+		instance, err := w.CreateInstance(t.Context(), config)
+		require.NoError(t, err)
+		if instanceType == hosting.TypeJob {
+			require.NoError(t, w.StopInstance(t.Context(), instance.ID)) // a running one cannot change
+		}
+		next := config
+		next.SecretEnv = hosting.SecretMap{"TOKEN": rotated, "OTHER": "xy" + rotated}
+		plan, err := w.PlanInstance(t.Context(), next)
+		require.NoError(t, err)
+		require.NotEmpty(t, plan.Changes)
+		asJSON, err := json.Marshal(plan)
+		require.NoError(t, err)
+		assertNoCanary(t, fmt.Sprintf("%+v %#v %s", plan, plan, asJSON), "a plan")
+		told, err := w.ApplyInstance(t.Context(), next)
+		require.NoError(t, err)
+		assertNoCanary(t, fmt.Sprintf("%+v", told), "an instance")
+		refused := next
+		refused.SecretEnv = hosting.SecretMap{"TOKEN": canary + rotated, "OTHER": rotated}
+		refused.Annotations = map[string]string{"a": "b"}
+		_, err = refusing.ApplyInstance(t.Context(), refused)
+		require.ErrorIs(t, err, hosting.PermissionDenied)
+		assertNoCanary(t, fmt.Sprintf("%v %+v", err, err), "an error")
+		revisions, err := w.ListRevisions(t.Context(), instance.ID)
+		require.NoError(t, err)
+		assertNoCanary(t, fmt.Sprintf("%+v", revisions), "the history")
+		back, err := w.RollbackInstance(t.Context(), instance.ID, 1)
+		assertNoCanary(t, fmt.Sprintf("%+v %v", back, err), "what a rollback returns")
+		require.NoError(t, err)
+	}
+	assert.GreaterOrEqual(t, w.requireCanaryInSecretsAlone(t, &sent), len(instanceTypes))
 }
 
 func TestNoRefusalShowsASecretValue(t *testing.T) {

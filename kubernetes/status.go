@@ -38,7 +38,9 @@ func (s *snapshot) state(now time.Time) state {
 			message: "its " + s.kind.kind + " is missing: create it again with the same configuration, or delete it"}
 	}
 	seen := s.kind.observe(s.workload)
-	if record.Desired.pending() {
+	// The anchor may be seen before the workload that it is about: in memory
+	// they come by watches of their own.
+	if record.Desired.pending() || generationOf(s.workload) < record.Desired.Applied {
 		return s.pendingState(seen, now)
 	}
 	return s.judge(seen, now)

@@ -149,12 +149,12 @@ func (r *Router) union(of func(Named) []string) []string {
 	return all
 }
 
-// Close closes every backend: by its own Close, or that of its provider if it
-// has one. Doing it again returns what the first time did.
+// Close closes every backend, the last one first: by its own Close, or that of
+// its provider if it has one. Doing it again returns what the first time did.
 func (r *Router) Close() error {
 	r.close.Do(func() {
 		var failed *multierror.Error
-		for _, n := range r.backends {
+		for _, n := range slices.Backward(r.backends) {
 			if err := n.closeBackend(); err != nil {
 				failed = multierror.Append(failed, fmt.Errorf("closing provider %s: %w", n.Name, err))
 			}
