@@ -63,7 +63,7 @@ func TestTheExtensionOverKubernetesConforms(t *testing.T) {
 		Harness: conformance.Harness{
 			Provider:   func(*testing.T) hosting.CloudHostingProvider { return router },
 			Container:  skill,
-			Types:      []string{hosting.TypeDeployment},
+			Types:      []string{hosting.TypeDeployment, hosting.TypeJob},
 			Timeout:    5 * time.Minute,
 			VolumeSize: 64 << 20,
 			Parallel:   true,

@@ -248,6 +248,18 @@ func mountDefects() []extensionDefect {
 			}
 			return err
 		}),
+		mounts("a volume for one replica is refused to an autoscaler", "an autoscaler has any volume", forgive(hosting.Conflict)),
+		mounts("a job that runs gets no volume", "a job has any volume", forgive(hosting.Conflict)),
+		in("a volume cannot be deleted before its instance is gone", "a volume is gone before its instance", func(s *spoiled) {
+			s.deleteVolume = func(c ctx, id string) error {
+				v, _ := s.good.GetVolume(c, id)
+				err := s.good.DeleteVolume(c, id)
+				if in, _ := s.p.GetInstance(c, v.InstanceID); in.Status == hosting.StatusTerminating {
+					return nil
+				}
+				return err
+			}
+		}),
 		in(readers, "a volume for readers is mounted read-only unasked", func(s *spoiled) {
 			s.mount = func(c ctx, volumeID, instanceID, path string, readOnly bool) error {
 				if v, err := s.good.GetVolume(c, volumeID); err == nil && v.AccessMode == hosting.ReadOnlyMany {

@@ -20,7 +20,10 @@ func mountCases() []testCase {
 		once("a volume for one instance is refused to another", mountTaken, hosting.CanMountVolumes),
 		once("a volume for many readers is mounted to be read", mountReaders, hosting.CanMountVolumes),
 		once("a volume for many writers is for any number of replicas", mountWriters, hosting.CanMountVolumes, hosting.CanScale),
+		once("a volume for one replica is refused to an autoscaler", mountAutoscaled, hosting.CanMountVolumes, hosting.CanAutoscale),
+		only(hosting.TypeJob, "a job that runs gets no volume", mountJob, hosting.CanMountVolumes).waiting(),
 		once("deleting an instance frees its volumes, and keeps them", mountFreed, hosting.CanMountVolumes),
+		once("a volume cannot be deleted before its instance is gone", mountedUntilGone, hosting.CanMountVolumes),
 	)
 }
 
@@ -227,4 +230,48 @@ func mountFreed(t *testing.T, e *env) {
 	})
 	wantSameVolume(t, "GetVolume after DeleteInstance", e.getVolume(t, v.VolumeID), v)
 	e.wantMounts(t, "MountVolume after DeleteInstance of another", v.VolumeID, e.mount(t, v, next, "/data", false))
+}
+
+func mountAutoscaled(t *testing.T, e *env) {
+	config := e.config(Serve)
+	asks(e)[hosting.CanAutoscale](&config)
+	id, v := e.create(t, config).ID, e.createVolume(t, e.volume(""))
+	err := e.volumes.MountVolume(e.ctx, v.VolumeID, id, "/data", false)
+	e.wantError(t, "MountVolume in an instance with an autoscaler", err, hosting.VolumeFailed, hosting.Conflict, v.VolumeID)
+	config = clone(config)
+	config.InstanceName = e.name()
+	config.Container.VolumeMounts = []hosting.VolumeMount{{VolumeID: v.VolumeID, MountPath: "/data"}}
+	_, err = e.tryCreate(t, config)
+	e.wantError(t, "CreateInstance with a volume for one and an autoscaler", err, hosting.CreateFailed, hosting.Conflict, v.VolumeID)
+	e.wantMounts(t, "MountVolume that was refused", v.VolumeID)
+}
+
+func mountJob(t *testing.T, e *env) {
+	id, v := e.running(t, e.config(Serve)).ID, e.createVolume(t, e.volume(""))
+	err := e.volumes.MountVolume(e.ctx, v.VolumeID, id, "/data", false)
+	e.wantError(t, "MountVolume in a job that runs", err, hosting.VolumeFailed, hosting.Conflict, id)
+	e.wantMounts(t, "MountVolume that was refused", v.VolumeID)
+	if e.has(t, hosting.CanStop) {
+		must(t, "StopInstance", id, e.p.StopInstance(e.ctx, id))
+		e.await(t, id, hosting.StatusStopped)
+		e.wantMounts(t, "MountVolume in a job that is stopped", v.VolumeID, e.mount(t, v, id, "/data", false))
+	}
+}
+
+func mountedUntilGone(t *testing.T, e *env) {
+	v, id := e.createVolume(t, e.volume("")), e.scaled(t, 1)
+	e.mount(t, v, id, "/data", false)
+	must(t, "DeleteInstance", id, e.p.DeleteInstance(e.ctx, id))
+	e.eventually(t, "volume "+v.VolumeID+" can be deleted", func() error {
+		err := e.volumes.DeleteVolume(e.ctx, v.VolumeID)
+		if err != nil {
+			wantReason(t, "DeleteVolume while its instance is being deleted", err, hosting.Conflict, hosting.Unavailable, hosting.RateLimited)
+			return err
+		}
+		if instance, err := e.p.GetInstance(e.ctx, id); hosting.CodeOf(err) != hosting.InstanceNotFound {
+			t.Errorf("DeleteVolume(%s) has succeeded while instance %s, which has it, is %s: %v", v.VolumeID, id, instance.Status, err)
+		}
+		return nil
+	})
+	e.awaitNoVolume(t, v.VolumeID)
 }
