@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -120,11 +121,12 @@ func policyDeletedStays(t *testing.T, e *env) {
 func policyEvent(t *testing.T, e *env) {
 	e.act(t)
 	policy := e.createPolicy(t, e.between(e.scaled(t, 1), 3, 3))
+	from, to := regexp.MustCompile(`\b1\b`), regexp.MustCompile(`\b3\b`)
 	e.eventually(t, "instance "+policy.InstanceID+" has an event that names policy "+policy.Name, func() error {
 		events, err := e.p.GetEvents(e.ctx, policy.InstanceID)
 		for _, event := range events {
 			text := event.Message + toJSON(event.Metadata)
-			if (strings.Contains(text, policy.Name) || strings.Contains(text, policy.PolicyID)) && strings.Contains(text, "1") && strings.Contains(text, "3") {
+			if (strings.Contains(text, policy.Name) || strings.Contains(text, policy.PolicyID)) && from.MatchString(text) && to.MatchString(text) {
 				return nil
 			}
 		}
