@@ -249,7 +249,7 @@ func mountAutoscaled(t *testing.T, e *env) {
 func mountJob(t *testing.T, e *env) {
 	id, v := e.running(t, e.config(Serve)).ID, e.createVolume(t, e.volume(""))
 	err := e.volumes.MountVolume(e.ctx, v.VolumeID, id, "/data", false)
-	e.wantError(t, "MountVolume in a job that runs", err, hosting.VolumeFailed, hosting.Conflict, id)
+	e.wantIDError(t, "MountVolume in a job that runs", id, err, hosting.VolumeFailed, hosting.Conflict)
 	e.wantMounts(t, "MountVolume that was refused", v.VolumeID)
 	if e.has(t, hosting.CanStop) {
 		must(t, "StopInstance", id, e.p.StopInstance(e.ctx, id))
