@@ -52,6 +52,13 @@ func (o onOther) CreateInstance(ctx context.Context, config hosting.CloudHosting
 	return o.Router.CreateInstance(ctx, o.named(config))
 }
 
+func (o onOther) CreateVolume(ctx context.Context, volume hosting.Volume) (hosting.Volume, error) {
+	if volume.Provider == "" {
+		volume.Provider = o.other
+	}
+	return o.Router.CreateVolume(ctx, volume)
+}
+
 func (o onOther) EstimateCost(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CostEstimate, error) {
 	return o.Router.EstimateCost(ctx, o.named(config))
 }

@@ -48,11 +48,21 @@ func (e *env) errorProblem(err error, code hosting.Code, reason hosting.Reason, 
 		return fmt.Sprintf("the error names provider %q, want one of %q: %v", failure.Provider, e.ProviderNames, err)
 	}
 	for _, text := range texts {
-		if !strings.Contains(failure.Message, text) {
+		if !strings.Contains(failure.Message, withoutProvider(text)) {
 			return fmt.Sprintf("the message does not name %q: %v", text, err)
 		}
 	}
 	return ""
+}
+
+// withoutProvider leaves the provider of an id out: what forwards to others adds
+// it to ids, but not to those in messages.
+func withoutProvider(text string) string {
+	if id, err := hosting.ParseID(text); err == nil {
+		id.Provider = ""
+		return id.String()
+	}
+	return text
 }
 
 // wantReason checks that err is nil or has one of the reasons.

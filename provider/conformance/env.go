@@ -18,8 +18,13 @@ type env struct {
 	typ string
 	ctx context.Context
 	set hosting.CapabilitySet
-	// services are those of the provider, once a case has asked for them.
+
 	services hosting.ServiceDiscovery
+	volumes  hosting.VolumeManager
+	adapter  hosting.HostingExtensionSdkAdapter // in RunExtension, as x
+	x        Extension
+
+	made *made // is deleted when the case ends
 
 	skipped string // why the case was
 }
@@ -29,7 +34,9 @@ type env struct {
 func newEnv(t *testing.T, h Harness, instanceType string) *env {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*h.Timeout)
 	t.Cleanup(cancel)
-	return &env{Harness: h, p: h.Provider(t), typ: instanceType, ctx: ctx}
+	e := &env{Harness: h, p: h.Provider(t), typ: instanceType, ctx: ctx, made: &made{}}
+	t.Cleanup(func() { e.deleteVolumes(t) })
+	return e
 }
 
 // has tells whether the provider says that it can do c.

@@ -42,6 +42,29 @@ func Example() {
 	_ = testConformance
 }
 
+// An extension of your own: embedding UnimplementedAdapter keeps it compiling
+// when the protocol grows.
+type ownRegistry struct{ hosting.UnimplementedAdapter }
+
+// An extension of your own is tested with a provider whose instances it serves.
+func ExampleRunExtension() {
+	testConformance := func(t *testing.T) { // func TestExtensionConformance(t *testing.T)
+		conformance.RunExtension(t, conformance.ExtensionHarness{
+			Harness: conformance.Harness{
+				Provider: func(*testing.T) hosting.CloudHostingProvider { return &cloud{} },
+				Container: func(workload conformance.Workload) hosting.ContainerConfig {
+					return hosting.ContainerConfig{Image: "registry.example.com/conformance:1", Args: []string{string(workload)}}
+				},
+				VolumeSize: 10 << 30, // the platform has none that are smaller
+			},
+			Open: func(t *testing.T, p hosting.CloudHostingProvider) conformance.Extension {
+				return conformance.Extension{Adapter: &ownRegistry{}}
+			},
+		})
+	}
+	_ = testConformance
+}
+
 // The table of what a provider can do is made from what it says, so that the
 // documentation can be compared with it.
 func ExampleCapabilityTable() {

@@ -28,18 +28,43 @@ func TestBrokenProvider(t *testing.T) {
 	conformance.Run(t, harness(func() hosting.CloudHostingProvider { return newBroken(list[i].spoil) }))
 }
 
-var failedCase = regexp.MustCompile(`(?m)^\s*--- FAIL: TestBrokenProvider/(.*) \([0-9.]+s\)$`)
+// TestBrokenExtension is TestBrokenProvider for the suite of extensions.
+func TestBrokenExtension(t *testing.T) {
+	name := os.Getenv(defectEnv)
+	list := append(extensionDefects(), extensionDefect{name: "none", spoil: func(*spoiled, *conformance.Extension) {}})
+	i := slices.IndexFunc(list, func(d extensionDefect) bool { return d.name == name })
+	if i < 0 {
+		t.Skipf("%s=%q names no defect", defectEnv, name)
+	}
+	conformance.RunExtension(t, extensionHarness(func(x extended) conformance.Extension { return spoil(x, list[i].spoil) }))
+}
+
+// search is a run of the suite on what has a defect.
+type search struct{ test, defect, found string }
+
+func searches() []search {
+	var list []search
+	for _, d := range defects() {
+		list = append(list, search{"TestBrokenProvider", d.name, d.found})
+	}
+	for _, d := range extensionDefects() {
+		list = append(list, search{"TestBrokenExtension", d.name, d.found})
+	}
+	return list
+}
+
+var failedCase = regexp.MustCompile(`(?m)^\s*--- FAIL: TestBroken(?:Provider|Extension)/(.*) \([0-9.]+s\)$`)
 
 // runBroken returns the cases that a defect fails. It starts another process,
 // since a test that fails cannot be taken back.
-func runBroken(t *testing.T, defect string) (failed []string, output string) {
+func runBroken(t *testing.T, test, defect string) (failed []string, output string) {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Error(err)
 		return nil, ""
 	}
-	command := exec.CommandContext(t.Context(), program, "-test.run=^TestBrokenProvider$", "-test.v", "-test.timeout=1m")
+	command := exec.CommandContext(t.Context(), program, "-test.run=^"+test+"$", "-test.v", "-test.timeout=1m")
 	command.Env = append(os.Environ(), defectEnv+"="+defect)
 	data, err := command.CombinedOutput()
 	output = string(data)
@@ -64,8 +89,10 @@ func isOf(name string) func(failed string) bool {
 }
 
 func TestSuitePassesWithoutDefect(t *testing.T) {
-	if failed, output := runBroken(t, "none"); len(failed) > 0 || !strings.Contains(output, "--- PASS: TestBrokenProvider/") {
-		t.Errorf("the suite fails on a provider without defect in %q: %s", failed, tail(output))
+	for _, test := range []string{"TestBrokenProvider", "TestBrokenExtension"} {
+		if failed, output := runBroken(t, test, "none"); len(failed) > 0 || !strings.Contains(output, "--- PASS: "+test+"/") {
+			t.Errorf("%s fails without defect in %q: %s", test, failed, tail(output))
+		}
 	}
 }
 
@@ -73,18 +100,18 @@ func TestSuitePassesWithoutDefect(t *testing.T) {
 // there for it, and that each case finds at least one defect.
 func TestSuiteFindsDefects(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the suite a hundred times")
+		t.Skip("runs the suite two hundred times")
 	}
 	var mu sync.Mutex
 	found := map[string]bool{}
-	work := make(chan defect)
+	work := make(chan search)
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			for d := range work {
-				failed, output := runBroken(t, d.name)
-				if !slices.ContainsFunc(failed, isOf(d.found)) {
-					t.Errorf("defect %q is not found by case %q, but by %q: %s", d.name, d.found, failed, tail(output))
+			for s := range work {
+				failed, output := runBroken(t, s.test, s.defect)
+				if !slices.ContainsFunc(failed, isOf(s.found)) {
+					t.Errorf("defect %q is not found by case %q, but by %q: %s", s.defect, s.found, failed, tail(output))
 				}
 				mu.Lock()
 				for _, name := range failed {
@@ -94,13 +121,13 @@ func TestSuiteFindsDefects(t *testing.T) {
 			}
 		})
 	}
-	for _, d := range defects() {
-		work <- d
+	for _, s := range searches() {
+		work <- s
 	}
 	close(work)
 	wg.Wait()
 
-	for _, c := range conformance.Cases() {
+	for _, c := range append(conformance.Cases(), conformance.ExtensionCases()...) {
 		finds := false
 		for name := range found {
 			finds = finds || isOf(c.Name)(name)

@@ -14,12 +14,14 @@ import (
 
 // serviceCases are those of hosting.ServiceDiscovery.
 func serviceCases() []testCase {
-	return []testCase{
+	return registrations.cases(
 		once("a service that is registered is completed by the platform", serviceCompleted),
 		once("a service is found by its name and by each alias", serviceFound),
 		once("services are listed sorted, and as a get shows them", serviceListed),
 		once("the same service again is returned as it is", serviceAgain),
 		once("another service of a taken name already exists", serviceTaken),
+		once("of services of a name at once one is registered", serviceRace),
+		once("a service has odd and long names", serviceNames),
 		once("a bad service is invalid, and is not registered", serviceBad),
 		once("unregistering removes the service alone", serviceUnregistered),
 		once("a service that does not exist is not found", serviceUnknown),
@@ -28,29 +30,7 @@ func serviceCases() []testCase {
 		once("services go with their instance", serviceGoes),
 		once("a change of an instance leaves its services alone", serviceStays, hosting.CanApply),
 		once("the addresses of a service are its replicas, ready when they are", serviceAddresses, hosting.CanStop, hosting.CanScale).waiting(),
-	}
-}
-
-// registry returns the services of the provider, or skips the case if there are
-// none, or what forwards to others says that those have none.
-func (e *env) registry(t *testing.T) hosting.ServiceDiscovery {
-	t.Helper()
-	if e.services != nil {
-		return e.services
-	}
-	registry, ok := e.p.(hosting.ServiceDiscovery)
-	if e.Services != nil {
-		registry, ok = e.Services(t, e.p), true
-	}
-	if !ok {
-		e.skip(t, "services are not supported")
-	}
-	nobody := hosting.ID{Region: e.Region, Type: e.typ, Name: e.name()}.String()
-	if _, err := registry.RegisterService(e.ctx, nobody, e.service()); hosting.ReasonOf(err) == hosting.Unsupported {
-		e.skip(t, "services are not supported: %v", err)
-	}
-	e.services = registry
-	return registry
+	)
 }
 
 // served is a configuration with a port that answers.
@@ -68,19 +48,19 @@ func (e *env) service() hosting.ServiceRegistration {
 
 func (e *env) register(t *testing.T, instanceID string, service hosting.ServiceRegistration) hosting.ServiceRegistration {
 	t.Helper()
-	registered, err := e.registry(t).RegisterService(e.ctx, instanceID, service)
+	registered, err := e.services.RegisterService(e.ctx, instanceID, service)
 	must(t, "RegisterService", service.ServiceName, err)
 	return registered
 }
 
 func (e *env) getService(t *testing.T, id string) hosting.ServiceRegistration {
 	t.Helper()
-	return read(t, e, "GetService", id, func() (hosting.ServiceRegistration, error) { return e.registry(t).GetService(e.ctx, id) })
+	return read(t, e, "GetService", id, func() (hosting.ServiceRegistration, error) { return e.services.GetService(e.ctx, id) })
 }
 
 func (e *env) discover(t *testing.T, name string) []hosting.ServiceRegistration {
 	t.Helper()
-	return read(t, e, "DiscoverService", name, func() ([]hosting.ServiceRegistration, error) { return e.registry(t).DiscoverService(e.ctx, name) })
+	return read(t, e, "DiscoverService", name, func() ([]hosting.ServiceRegistration, error) { return e.services.DiscoverService(e.ctx, name) })
 }
 
 // said is what does not change by itself.
@@ -158,11 +138,11 @@ func serviceListed(t *testing.T, e *env) {
 	}
 	slices.Sort(want)
 	elsewhere := e.register(t, other, e.service()).ServiceID
-	own := read(t, e, "GetServicesByInstance", id, func() ([]hosting.ServiceRegistration, error) { return e.registry(t).GetServicesByInstance(e.ctx, id) })
+	own := read(t, e, "GetServicesByInstance", id, func() ([]hosting.ServiceRegistration, error) { return e.services.GetServicesByInstance(e.ctx, id) })
 	if !slices.Equal(serviceIDs(own), want) {
 		t.Errorf("GetServicesByInstance(%s): got %q, want %q", id, serviceIDs(own), want)
 	}
-	all := read(t, e, "ListServices", "", func() ([]hosting.ServiceRegistration, error) { return e.registry(t).ListServices(e.ctx) })
+	all := read(t, e, "ListServices", "", func() ([]hosting.ServiceRegistration, error) { return e.services.ListServices(e.ctx) })
 	if !slices.IsSorted(serviceIDs(all)) {
 		t.Errorf("ListServices: %q is not sorted", serviceIDs(all))
 	}
@@ -192,7 +172,7 @@ func serviceTaken(t *testing.T, e *env) {
 	first := e.register(t, id.ID, wanted)
 	refused := func(what, instanceID string, service hosting.ServiceRegistration) {
 		t.Helper()
-		_, err := e.registry(t).RegisterService(e.ctx, instanceID, service)
+		_, err := e.services.RegisterService(e.ctx, instanceID, service)
 		e.wantError(t, "RegisterService "+what, err, hosting.ServiceFailed, hosting.AlreadyExists, service.ServiceName)
 	}
 	refused("for another instance", other.ID, wanted)
@@ -213,6 +193,50 @@ func serviceTaken(t *testing.T, e *env) {
 	e.wantError(t, "CreateInstance with ports under the name of a service", err, hosting.CreateFailed, hosting.AlreadyExists, first.ServiceName)
 }
 
+func serviceRace(t *testing.T, e *env) {
+	wanted := e.service()
+	ids, got := make([]string, 3), make([]hosting.ServiceRegistration, 3)
+	for i := range ids {
+		ids[i] = e.create(t, e.served()).ID
+	}
+	errs := together(len(ids), func(i int) (err error) {
+		got[i], err = e.services.RegisterService(e.ctx, ids[i], wanted)
+		return err
+	})
+	winners := 0
+	for i, err := range errs {
+		if err != nil {
+			e.wantError(t, "RegisterService that lost", err, hosting.ServiceFailed, hosting.AlreadyExists, wanted.ServiceName)
+			continue
+		}
+		winners++
+		wantSameService(t, "GetService after a race", e.getService(t, got[i].ServiceID), got[i])
+		if got[i].InstanceID != ids[i] {
+			t.Errorf("RegisterService(%s) returned a service of instance %s", ids[i], got[i].InstanceID)
+		}
+	}
+	if winners != 1 {
+		t.Errorf("%d of %d RegisterService of one name for different instances at once succeeded, want 1", winners, len(ids))
+	}
+}
+
+func serviceNames(t *testing.T, e *env) {
+	id := e.create(t, e.served()).ID
+	long := func() string {
+		name := e.name()
+		return name + "-" + strings.Repeat("x", hosting.MaxNameLength-len(name)-1)
+	}
+	for _, name := range []string{long(), "c--" + random(10), "c0-1-" + random(5) + "-9z-2"} {
+		alias := long()
+		registered := e.register(t, id, hosting.ServiceRegistration{ServiceName: name, Port: 8080, Aliases: []string{alias}})
+		for _, by := range []string{name, alias} {
+			if found := e.discover(t, by); !slices.Equal(serviceIDs(found), []string{registered.ServiceID}) {
+				t.Errorf("DiscoverService(%s): got %q, want %q", by, serviceIDs(found), registered.ServiceID)
+			}
+		}
+	}
+}
+
 func serviceBad(t *testing.T, e *env) {
 	id := e.create(t, e.served()).ID
 	for field, spoil := range map[string]func(*hosting.ServiceRegistration){
@@ -228,30 +252,30 @@ func serviceBad(t *testing.T, e *env) {
 		bad := e.service()
 		name := bad.ServiceName
 		spoil(&bad)
-		_, err := e.registry(t).RegisterService(e.ctx, id, bad)
+		_, err := e.services.RegisterService(e.ctx, id, bad)
 		e.wantError(t, "RegisterService with a bad "+field, err, hosting.ServiceFailed, hosting.InvalidArgument, field)
 		if found := e.discover(t, name); len(found) != 0 {
 			t.Errorf("RegisterService with a bad %s has registered %s", field, found[0].ServiceID)
 		}
 	}
-	_, err := e.registry(t).DiscoverService(e.ctx, "Not_A_Name")
+	_, err := e.services.DiscoverService(e.ctx, "Not_A_Name")
 	e.wantError(t, "DiscoverService of a bad name", err, hosting.ServiceFailed, hosting.InvalidArgument, "Not_A_Name")
 }
 
 func serviceUnregistered(t *testing.T, e *env) {
 	created := e.create(t, e.served())
 	gone, stays := e.register(t, created.ID, e.service()), e.register(t, created.ID, e.service())
-	must(t, "UnregisterService", gone.ServiceID, e.registry(t).UnregisterService(e.ctx, gone.ServiceID))
+	must(t, "UnregisterService", gone.ServiceID, e.services.UnregisterService(e.ctx, gone.ServiceID))
 	e.wantNoService(t, "UnregisterService", gone)
 	wantSameService(t, "UnregisterService of another", e.getService(t, stays.ServiceID), stays)
 	wantUnchanged(t, "UnregisterService", e.get(t, created.ID), created)
-	err := e.registry(t).UnregisterService(e.ctx, gone.ServiceID)
+	err := e.services.UnregisterService(e.ctx, gone.ServiceID)
 	e.wantError(t, "UnregisterService again", err, hosting.ServiceNotFound, hosting.NotFound, gone.ServiceID)
 }
 
 func (e *env) wantNoService(t *testing.T, what string, service hosting.ServiceRegistration) {
 	t.Helper()
-	_, err := e.registry(t).GetService(e.ctx, service.ServiceID)
+	_, err := e.services.GetService(e.ctx, service.ServiceID)
 	e.wantError(t, "GetService after "+what, err, hosting.ServiceNotFound, hosting.NotFound, service.ServiceID)
 	if found := e.discover(t, service.ServiceName); len(found) != 0 {
 		t.Errorf("DiscoverService after %s: got %q", what, serviceIDs(found))
@@ -267,11 +291,11 @@ func serviceUnknown(t *testing.T, e *env) {
 		"another region":        "no-such-region.service." + e.name(),
 		"another provider's id": "no-such-provider:" + e.Region + ".service." + e.name(),
 	} {
-		_, err := e.registry(t).GetService(e.ctx, id)
+		_, err := e.services.GetService(e.ctx, id)
 		e.wantServiceError(t, "GetService of "+what, err, id)
-		e.wantServiceError(t, "UnregisterService of "+what, e.registry(t).UnregisterService(e.ctx, id), id)
+		e.wantServiceError(t, "UnregisterService of "+what, e.services.UnregisterService(e.ctx, id), id)
 	}
-	_, err := e.registry(t).GetService(e.ctx, "nonsense")
+	_, err := e.services.GetService(e.ctx, "nonsense")
 	e.wantError(t, "GetService of what is no id", err, hosting.ServiceFailed, hosting.InvalidArgument, "nonsense")
 }
 
@@ -290,9 +314,9 @@ func (e *env) wantServiceError(t *testing.T, call string, err error, id string) 
 
 func serviceOfUnknown(t *testing.T, e *env) {
 	id := hosting.ID{Region: e.Region, Type: e.typ, Name: e.name()}.String()
-	_, err := e.registry(t).RegisterService(e.ctx, id, e.service())
+	_, err := e.services.RegisterService(e.ctx, id, e.service())
 	e.wantIDError(t, "RegisterService for an unknown instance", id, err, hosting.InstanceNotFound, hosting.NotFound)
-	_, err = e.registry(t).GetServicesByInstance(e.ctx, id)
+	_, err = e.services.GetServicesByInstance(e.ctx, id)
 	e.wantIDError(t, "GetServicesByInstance of an unknown instance", id, err, hosting.InstanceNotFound, hosting.NotFound)
 }
 
@@ -300,16 +324,15 @@ func serviceCancelled(t *testing.T, e *env) {
 	id := e.create(t, e.served()).ID
 	service := e.register(t, id, e.service())
 	wanted := e.service()
-	registry := e.registry(t)
 	ended, cancel := context.WithCancel(e.ctx)
 	cancel()
 	for call, do := range map[string]func() error{
-		"RegisterService":       func() error { _, err := registry.RegisterService(ended, id, wanted); return err },
-		"UnregisterService":     func() error { return registry.UnregisterService(ended, service.ServiceID) },
-		"GetService":            func() error { _, err := registry.GetService(ended, service.ServiceID); return err },
-		"GetServicesByInstance": func() error { _, err := registry.GetServicesByInstance(ended, id); return err },
-		"DiscoverService":       func() error { _, err := registry.DiscoverService(ended, service.ServiceName); return err },
-		"ListServices":          func() error { _, err := registry.ListServices(ended); return err },
+		"RegisterService":       func() error { _, err := e.services.RegisterService(ended, id, wanted); return err },
+		"UnregisterService":     func() error { return e.services.UnregisterService(ended, service.ServiceID) },
+		"GetService":            func() error { _, err := e.services.GetService(ended, service.ServiceID); return err },
+		"GetServicesByInstance": func() error { _, err := e.services.GetServicesByInstance(ended, id); return err },
+		"DiscoverService":       func() error { _, err := e.services.DiscoverService(ended, service.ServiceName); return err },
+		"ListServices":          func() error { _, err := e.services.ListServices(ended); return err },
 	} {
 		e.wantError(t, call+" with a cancelled context", do(), hosting.ServiceFailed, hosting.Canceled)
 	}

@@ -41,8 +41,17 @@ type Harness struct {
 
 	// Services returns the services of the provider under test. Nil takes the
 	// provider itself if it implements hosting.ServiceDiscovery. Without one, and
-	// where RegisterService is Unsupported, the cases about them are skipped.
+	// where GetService is Unsupported, the cases about them are skipped.
 	Services func(t *testing.T, p hosting.CloudHostingProvider) hosting.ServiceDiscovery
+
+	// Volumes returns the volumes of the provider under test. Nil takes the
+	// provider itself if it implements hosting.VolumeManager. Without one, and
+	// where GetVolume is Unsupported, the cases about them are skipped.
+	Volumes func(t *testing.T, p hosting.CloudHostingProvider) hosting.VolumeManager
+
+	// VolumeSize is the size in bytes of the volumes that the suite creates; some
+	// are twice as large. 1 GiB if zero.
+	VolumeSize int64
 
 	// Wrap runs a case; nil calls it directly. With testing/synctest.Test
 	// cases run in virtual time: they never call t.Run and t.Parallel.
@@ -82,7 +91,13 @@ type Harness struct {
 func Run(t *testing.T, h Harness) {
 	t.Helper()
 	h = h.withDefaults(t)
-	for _, c := range cases() {
+	h.run(t, cases(), func(*testing.T, *env) {})
+}
+
+// run runs cases. Each begins with prepare.
+func (h Harness) run(t *testing.T, cases []testCase, prepare func(*testing.T, *env)) {
+	t.Helper()
+	for _, c := range cases {
 		for _, instanceType := range c.on(h.Types) {
 			t.Run(c.leafName(instanceType), func(t *testing.T) {
 				if h.Parallel {
@@ -92,7 +107,9 @@ func Run(t *testing.T, h Harness) {
 				h.Wrap(t, func(t *testing.T) {
 					e := newEnv(t, h, instanceType)
 					defer func() { skipped = e.skipped }()
+					prepare(t, e)
 					e.require(t, c.needs...)
+					e.requireParts(t, c.parts)
 					c.run(t, e)
 				})
 				if skipped != "" { // a skip inside a bubble does not show outside
@@ -118,9 +135,11 @@ type Case struct {
 }
 
 // Cases returns all cases, in the order in which they run.
-func Cases() []Case {
+func Cases() []Case { return describe(cases()) }
+
+func describe(cases []testCase) []Case {
 	var list []Case
-	for _, c := range cases() {
+	for _, c := range cases {
 		list = append(list, Case{Name: c.name, Needs: c.needs, PerType: !c.once, Waits: c.waits})
 	}
 	return list
@@ -139,6 +158,9 @@ func (h Harness) withDefaults(t *testing.T) Harness {
 	}
 	if h.PollInterval == 0 {
 		h.PollInterval = 500 * time.Millisecond
+	}
+	if h.VolumeSize == 0 {
+		h.VolumeSize = 1 << 30
 	}
 	if h.NamePrefix == "" {
 		h.NamePrefix = "conf"
@@ -176,6 +198,7 @@ func isNamePrefix(prefix string) bool {
 type testCase struct {
 	name  string
 	needs []hosting.Capability
+	parts []part
 	once  bool // the leaf does not carry a type
 	waits bool
 	// on selects the types to run the case for.
@@ -222,6 +245,10 @@ func cases() []testCase {
 		planCases(),
 		rollbackCases(),
 		serviceCases(),
+		volumeCases(),
+		volumeRaceCases(),
+		mountCases(),
+		keptMountCases(),
 	)
 }
 
