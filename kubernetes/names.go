@@ -16,9 +16,9 @@ const (
 	// labelService stands on a Service that RegisterService has made, and is
 	// its name.
 	labelService = "skillcenter.io/service"
-	// foundByPrefix and a name make a label of such a Service: one for its name
+	// labelFoundBy and a name make a label of such a Service: one for its name
 	// and for each alias, so that the API server can search for them.
-	foundByPrefix = "service.skillcenter.io/"
+	labelFoundBy = "service.skillcenter.io/"
 
 	annotationCreatedAt = "skillcenter.io/created-at"
 	annotationSkillID   = "skillcenter.io/skill-id"

@@ -122,7 +122,7 @@ func (p *Provider) registeredService(t target, a *anchor, service hosting.Servic
 	all := p.ours()
 	all[labelApp], all[labelName], all[labelType], all[labelService] = t.name, t.name, t.kind.instanceType, service.ServiceName
 	for _, name := range append([]string{service.ServiceName}, service.Aliases...) {
-		all[foundByPrefix+name] = ""
+		all[labelFoundBy+name] = ""
 	}
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{

@@ -100,7 +100,7 @@ func (p *Provider) DiscoverService(ctx context.Context, serviceName string) ([]h
 	if err := discovery.CheckName(serviceName); err != nil {
 		return nil, hosting.Errorf(p.config.Name, hosting.ServiceFailed, hosting.InvalidArgument, "%w", err)
 	}
-	return p.allServices(ctx, "could not be searched", labels.Set{foundByPrefix + serviceName: ""})
+	return p.allServices(ctx, "could not be searched", labels.Set{labelFoundBy + serviceName: ""})
 }
 
 // ListServices implements [hosting.ServiceDiscovery]. It takes two requests for
