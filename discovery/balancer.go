@@ -19,10 +19,11 @@ type Options struct {
 	// need them.
 	MaxAge time.Duration
 	// MaxStale is for how long the last known addresses serve while discovery
-	// fails: a minute if zero. It says so in [Balancer.State], and to Logger.
+	// fails, or has not answered yet: a minute if zero. [Balancer.State] and
+	// Logger say that it fails.
 	MaxStale time.Duration
-	// RefreshTimeout bounds one call of discovery: 5 s if zero. Meanwhile those
-	// who need an address use the last known ones.
+	// RefreshTimeout bounds one call of discovery: 5 s if zero. Meanwhile the
+	// others who need an address use the last known ones, within MaxStale.
 	RefreshTimeout time.Duration
 	// Strategy is one of [hosting.StrategyRoundRobin] and so on; that of the
 	// service if empty.

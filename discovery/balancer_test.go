@@ -211,6 +211,44 @@ func TestDiscoveryThatHangsHoldsUpOneCallerAtATime(t *testing.T) {
 	})
 }
 
+func TestAfterAnIdleTimeNobodyIsGivenTheAddressesOfBefore(t *testing.T) {
+	t.Parallel()
+	for name, partly := range map[string]error{"all regions answer": nil, "one region is away": errors.New("region us: away")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				finder := &directory{services: []hosting.ServiceRegistration{service("s", "a")}, err: partly}
+				finder.before = func(context.Context) { time.Sleep(100 * time.Millisecond) }
+				b := discovery.NewBalancer(finder, "orders", discovery.Options{})
+				together := func(wanted string, longest time.Duration) {
+					began := time.Now()
+					var wait sync.WaitGroup
+					for range 10 {
+						wait.Go(func() {
+							assert.Equal(t, wanted, pick(t, b).HostPort())
+							assert.LessOrEqual(t, time.Since(began), longest)
+						})
+					}
+					wait.Wait()
+				}
+				together("a:80", 100*time.Millisecond)
+				finder.say(partly, service("s", "b"))
+				time.Sleep(time.Hour)
+				together("b:80", 100*time.Millisecond)
+
+				// Within MaxStale one asks, and the others do not wait, however
+				// long ago all regions have answered.
+				time.Sleep(30 * time.Second)
+				asked := make(chan struct{})
+				go func() { defer close(asked); pick(t, b) }()
+				synctest.Wait()
+				together("b:80", 0)
+				<-asked
+			})
+		})
+	}
+}
+
 func TestWhoGivesUpDoesNotSpoilItForOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,6 +13,7 @@ type knowledge struct {
 	services []hosting.ServiceRegistration
 	ready    []candidate // the addresses of services that are ready, each once
 	complete time.Time   // when services were all there are; zero if they never were
+	learned  time.Time   // when services were all there are, or some of them were read
 	asked    time.Time   // when discovery has answered last, or failed
 	err      error       // why it failed then
 }
@@ -29,6 +30,9 @@ func (k *knowledge) failure() error {
 // take notes an answer. With an error it may be a part of the whole: then
 // services that are not in it stay, unless they are too old.
 func (k *knowledge) take(services []hosting.ServiceRegistration, err error, now time.Time, maxStale time.Duration) {
+	if err == nil || len(services) > 0 {
+		k.learned = now
+	}
 	if err == nil {
 		k.complete = now
 	} else if now.Sub(k.complete) <= maxStale {
@@ -44,8 +48,8 @@ func (k *knowledge) take(services []hosting.ServiceRegistration, err error, now 
 }
 
 // refresh asks for the services again if the last answer is older than that.
-// Who knows some goes on with them while another asks; the others wait. The
-// error means that none are known.
+// While another asks, the last known ones serve, unless they are too old: then
+// all wait. The error means that none are known.
 func (b *Balancer) refresh(ctx context.Context, maxAge time.Duration) error {
 	for {
 		if ctx.Err() != nil {
@@ -53,7 +57,8 @@ func (b *Balancer) refresh(ctx context.Context, maxAge time.Duration) error {
 		}
 		b.mu.Lock()
 		fresh := !b.known.asked.IsZero() && time.Since(b.known.asked) < maxAge
-		if fresh || b.asking != nil && len(b.known.services) > 0 {
+		usable := len(b.known.services) > 0 && time.Since(b.known.learned) <= b.options.MaxStale
+		if fresh || b.asking != nil && usable {
 			defer b.mu.Unlock()
 			return b.known.failure()
 		}
