@@ -92,6 +92,36 @@ func TestAllServicesOfANameAreUsedUnlessSomeAreSelected(t *testing.T) {
 	assert.Equal(t, map[string]int{"b:80": 2, "c:80": 2}, spread(t, b, 4))
 }
 
+func TestAnAliasTakesNothingFromTheServiceOfThatName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		named, other := service("us.service.orders", "a"), service("eu.service.intruder", "b")
+		other.ServiceName, other.Aliases = "intruder", []string{"orders"}
+		other.LoadBalancer = &hosting.LoadBalancerConfig{Strategy: hosting.StrategyRandom, HealthCheckInterval: hosting.Duration(time.Second)}
+		finder := &directory{services: []hosting.ServiceRegistration{other, named}}
+		b := discovery.NewBalancer(finder, "orders", discovery.Options{})
+		europe := discovery.NewBalancer(finder, "orders", discovery.Options{Select: func(s hosting.ServiceRegistration) bool { return s.ServiceID == other.ServiceID }})
+		assert.Equal(t, map[string]int{"a:80": 10}, spread(t, b, 10))
+		assert.Equal(t, []hosting.ServiceRegistration{named}, b.State().Services)
+		assert.Equal(t, map[string]int{"b:80": 10}, spread(t, europe, 10), "who leaves the service out means it")
+
+		finder.say(errors.New("region us: away"), other)
+		time.Sleep(time.Second)
+		assert.Equal(t, map[string]int{"a:80": 10}, spread(t, b, 10), "nor while its region is away")
+		finder.say(nil, other)
+		time.Sleep(time.Second)
+		assert.Equal(t, map[string]int{"b:80": 10}, spread(t, b, 10), "nobody bears the name any more")
+		finder.say(nil, other, named)
+		time.Sleep(time.Second)
+		unready := named
+		unready.Addresses = nil
+		finder.say(nil, other, unready)
+		time.Sleep(time.Second)
+		_, err := b.Pick(t.Context())
+		requireFailed(t, err, hosting.ServiceFailed, hosting.Unavailable)
+	})
+}
+
 func TestAnAddressThatFailedIsAvoidedUntilTheAddressesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

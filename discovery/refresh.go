@@ -8,14 +8,16 @@ import (
 	"skillcenter.io/hosting"
 )
 
-// knowledge is what discovery has said of a service.
+// knowledge is what discovery has said of a name.
 type knowledge struct {
-	services []hosting.ServiceRegistration
-	ready    []candidate // the addresses of services that are ready, each once
-	complete time.Time   // when services were all there are; zero if they never were
-	learned  time.Time   // when services were all there are, or some of them were read
-	asked    time.Time   // when discovery has answered last, or failed
-	err      error       // why it failed then
+	name     string
+	services []hosting.ServiceRegistration // that answer to the name, those that have it as an alias too
+	used     []hosting.ServiceRegistration // those of services whose addresses are used
+	ready    []candidate                   // the addresses of used that are ready, each once
+	complete time.Time                     // when services were all there are; zero if they never were
+	learned  time.Time                     // when services were all there are, or some of them were read
+	asked    time.Time                     // when discovery has answered last, or failed
+	err      error                         // why it failed then
 }
 
 // failure is the error of discovery if nothing is known that can be used
@@ -44,7 +46,23 @@ func (k *knowledge) take(services []hosting.ServiceRegistration, err error, now 
 		}
 	}
 	k.services, k.err, k.asked = services, err, now
-	k.ready = candidatesOf(services)
+	k.used = owners(services, k.name)
+	k.ready = candidatesOf(k.used)
+}
+
+// owners are the services that bear a name themselves; all if none does. Who
+// registers an alias so takes nothing from the service of that name.
+func owners(services []hosting.ServiceRegistration, name string) []hosting.ServiceRegistration {
+	var result []hosting.ServiceRegistration
+	for _, service := range services {
+		if service.ServiceName == name {
+			result = append(result, service)
+		}
+	}
+	if len(result) == 0 {
+		return services
+	}
+	return result
 }
 
 // refresh asks for the services again if the last answer is older than that.

@@ -58,7 +58,7 @@ func (b *Balancer) checkInterval() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	shortest := time.Duration(0)
-	for _, service := range b.known.services {
+	for _, service := range b.known.used {
 		if every := healthOf(service).HealthCheckInterval.Std(); every > 0 && (shortest == 0 || every < shortest) {
 			shortest = every
 		}
