@@ -40,7 +40,7 @@ type reservation struct {
 	// Anchor is the UID of the instance's anchor: another instance may get its
 	// name.
 	Anchor types.UID `json:"anchor"`
-	// Token is the call's that wrote it.
+	// Token is the call's that wrote it, the same in all that it wrote.
 	Token string `json:"token"`
 }
 
@@ -227,7 +227,7 @@ func (e *examination) reserve(ctx context.Context, p *Provider, t target, anchor
 			continue // it was refused, or is one that stays
 		}
 		next := slices.DeleteFunc(slices.Clone(c.reservations), func(r reservation) bool {
-			return r.InstanceID == t.id && r.Anchor != anchor || slices.Contains(e.dropped[id], r.Token)
+			return r.InstanceID == t.id && r.Anchor != anchor || slices.Contains(e.dropped[id], r)
 		})
 		write := false
 		for _, m := range mounts {
