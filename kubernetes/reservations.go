@@ -293,7 +293,7 @@ func (p *Provider) anchorsByName(ctx context.Context, at *region) func(instance 
 // listedAnchors finds anchors for confirmed with one request.
 func (p *Provider) listedAnchors(ctx context.Context, at *region) (func(instance string) (*anchor, error), error) {
 	var list corev1.ConfigMapList
-	if err := configMaps.list(ctx, at, p.ours().String(), &list); err != nil {
+	if err := configMaps.list(ctx, at, p.anchorSelector(), &list); err != nil {
 		return nil, fmtError("listing "+configMaps.plural, err)
 	}
 	byName := map[string]*corev1.ConfigMap{}
