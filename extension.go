@@ -3,6 +3,7 @@ package hosting
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 // HostingExtensionSdkAdapter is what the protocol offers beyond running
@@ -199,14 +200,24 @@ const (
 	StrategyLeastConnections = "least-connections"
 )
 
+// The limits of health checks: whoever registers a service decides how often
+// its callers check it.
+const (
+	MinHealthCheckInterval = Duration(time.Second)
+	MaxHealthCheckTimeout  = Duration(time.Minute)
+)
+
 // LoadBalancerConfig is how a caller spreads requests over the addresses.
 type LoadBalancerConfig struct {
 	// Strategy is one of StrategyRoundRobin and so on; StrategyRoundRobin if
 	// empty.
-	Strategy            string   `json:"strategy"`
+	Strategy string `json:"strategy"`
+	// HealthCheckInterval is at least MinHealthCheckInterval; without it there
+	// are no checks.
 	HealthCheckInterval Duration `json:"healthCheckInterval,omitzero"`
-	HealthCheckTimeout  Duration `json:"healthCheckTimeout,omitzero"`
-	HealthCheckPath     string   `json:"healthCheckPath,omitempty"`
+	// HealthCheckTimeout is at most MaxHealthCheckTimeout; a second if zero.
+	HealthCheckTimeout Duration `json:"healthCheckTimeout,omitzero"`
+	HealthCheckPath    string   `json:"healthCheckPath,omitempty"`
 }
 
 // ServiceAddress is one replica behind a service.
