@@ -160,9 +160,11 @@ const (
 
 // The statuses of a ServiceRegistration.
 const (
-	ServiceStatusReady       = "ready"       // at least one address is ready
-	ServiceStatusPending     = "pending"     // no address is ready now
-	ServiceStatusTerminating = "terminating" // it is being removed, or its instance is being deleted
+	ServiceStatusReady   = "ready"   // at least one address is ready
+	ServiceStatusPending = "pending" // no address is ready now
+	// It is being removed, or its instance is being deleted. Where a platform
+	// removes services at once it is not seen.
+	ServiceStatusTerminating = "terminating"
 )
 
 // ServiceRegistration is a service that can be found by name.
