@@ -3,6 +3,7 @@ package hosting
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 // HostingExtensionSdkAdapter is what the protocol offers beyond running
@@ -159,9 +160,11 @@ const (
 
 // The statuses of a ServiceRegistration.
 const (
-	ServiceStatusReady       = "ready"       // at least one address is ready
-	ServiceStatusPending     = "pending"     // no address is ready now
-	ServiceStatusTerminating = "terminating" // it is being removed, or its instance is being deleted
+	ServiceStatusReady   = "ready"   // at least one address is ready
+	ServiceStatusPending = "pending" // no address is ready now
+	// It is being removed, or its instance is being deleted. Where a platform
+	// removes services at once it is not seen.
+	ServiceStatusTerminating = "terminating"
 )
 
 // ServiceRegistration is a service that can be found by name.
@@ -199,14 +202,24 @@ const (
 	StrategyLeastConnections = "least-connections"
 )
 
+// The limits of health checks: whoever registers a service decides how often
+// its callers check it.
+const (
+	MinHealthCheckInterval = Duration(time.Second)
+	MaxHealthCheckTimeout  = Duration(time.Minute)
+)
+
 // LoadBalancerConfig is how a caller spreads requests over the addresses.
 type LoadBalancerConfig struct {
 	// Strategy is one of StrategyRoundRobin and so on; StrategyRoundRobin if
 	// empty.
-	Strategy            string   `json:"strategy"`
+	Strategy string `json:"strategy"`
+	// HealthCheckInterval is at least MinHealthCheckInterval; without it there
+	// are no checks.
 	HealthCheckInterval Duration `json:"healthCheckInterval,omitzero"`
-	HealthCheckTimeout  Duration `json:"healthCheckTimeout,omitzero"`
-	HealthCheckPath     string   `json:"healthCheckPath,omitempty"`
+	// HealthCheckTimeout is at most MaxHealthCheckTimeout; a second if zero.
+	HealthCheckTimeout Duration `json:"healthCheckTimeout,omitzero"`
+	HealthCheckPath    string   `json:"healthCheckPath,omitempty"`
 }
 
 // ServiceAddress is one replica behind a service.

@@ -93,8 +93,9 @@ func (service ServiceRegistration) Validate() error {
 	}
 	if balancer := service.LoadBalancer; balancer != nil {
 		c.at("loadBalancer.strategy").oneOf(cmp.Or(balancer.Strategy, StrategyRoundRobin), StrategyRoundRobin, StrategyRandom, StrategyLeastConnections)
-		c.at("loadBalancer.healthCheckInterval").require(balancer.HealthCheckInterval >= 0, balancer.HealthCheckInterval, "0 or more")
-		c.at("loadBalancer.healthCheckTimeout").require(balancer.HealthCheckTimeout >= 0, balancer.HealthCheckTimeout, "0 or more")
+		interval, timeout := balancer.HealthCheckInterval, balancer.HealthCheckTimeout
+		c.at("loadBalancer.healthCheckInterval").require(interval == 0 || interval >= MinHealthCheckInterval, interval, "0, or 1 s or more")
+		c.at("loadBalancer.healthCheckTimeout").require(timeout >= 0 && timeout <= MaxHealthCheckTimeout, timeout, "0 to 1 min")
 		path := cmp.Or(balancer.HealthCheckPath, "/")
 		c.at("loadBalancer.healthCheckPath").require(isPath(path) && len(path) <= 2048, path, pathAllowed)
 	}

@@ -510,14 +510,23 @@ func TestServiceRules(t *testing.T) {
 		"everything": {func(s *service) {
 			s.Protocol, s.Aliases, s.LoadBalancer = "grpc", []string{"a", "b"}, &hosting.LoadBalancerConfig{Strategy: "random"}
 		}, ""},
-		"name":                {func(s *service) { s.ServiceName = "A" }, `serviceName "A": allowed: a lower-case letter`},
-		"protocol":            {func(s *service) { s.Protocol = "udp" }, `protocol "udp": allowed: http, https, grpc, tcp`},
-		"port":                {func(s *service) { s.Port = 0 }, `port 0: allowed: 1 to 65535`},
-		"alias":               {func(s *service) { s.Aliases = []string{"a", "B"} }, `aliases[1] "B": allowed: a lower-case letter`},
-		"alias twice":         {func(s *service) { s.Aliases = []string{"api"} }, `aliases[0] "api": allowed: each name once`},
-		"strategy":            {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{Strategy: "best"} }, `loadBalancer.strategy "best": allowed: round-robin, random, least-connections`},
-		"interval":            {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckInterval: -1} }, `loadBalancer.healthCheckInterval -1ns: allowed: 0 or more`},
-		"timeout":             {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckTimeout: -1} }, `loadBalancer.healthCheckTimeout -1ns: allowed: 0 or more`},
+		"name":        {func(s *service) { s.ServiceName = "A" }, `serviceName "A": allowed: a lower-case letter`},
+		"protocol":    {func(s *service) { s.Protocol = "udp" }, `protocol "udp": allowed: http, https, grpc, tcp`},
+		"port":        {func(s *service) { s.Port = 0 }, `port 0: allowed: 1 to 65535`},
+		"alias":       {func(s *service) { s.Aliases = []string{"a", "B"} }, `aliases[1] "B": allowed: a lower-case letter`},
+		"alias twice": {func(s *service) { s.Aliases = []string{"api"} }, `aliases[0] "api": allowed: each name once`},
+		"strategy":    {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{Strategy: "best"} }, `loadBalancer.strategy "best": allowed: round-robin, random, least-connections`},
+		"interval":    {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckInterval: -1} }, `loadBalancer.healthCheckInterval -1ns: allowed: 0, or 1 s or more`},
+		"short interval": {func(s *service) {
+			s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckInterval: hosting.MinHealthCheckInterval - 1}
+		}, `loadBalancer.healthCheckInterval 999.999999ms: allowed: 0, or 1 s or more`},
+		"timeout": {func(s *service) { s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckTimeout: -1} }, `loadBalancer.healthCheckTimeout -1ns: allowed: 0 to 1 min`},
+		"long timeout": {func(s *service) {
+			s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckTimeout: hosting.MaxHealthCheckTimeout + 1}
+		}, `loadBalancer.healthCheckTimeout 1m0.000000001s: allowed: 0 to 1 min`},
+		"the limits of checks": {func(s *service) {
+			s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckInterval: hosting.MinHealthCheckInterval, HealthCheckTimeout: hosting.MaxHealthCheckTimeout}
+		}, ""},
 		"a name of its own":   {func(s *service) { s.Host, s.Endpoint = "fd00::1", "grpc://[fd00::1]:80" }, ""},
 		"endpoint":            {func(s *service) { s.Endpoint = "\xff" }, `endpoint "\xff": allowed: an absolute URL with a host`},
 		"no host in endpoint": {func(s *service) { s.Endpoint = "/orders" }, `endpoint "/orders": allowed: an absolute URL with a host`},

@@ -19,16 +19,18 @@ type Options struct {
 	// need them.
 	MaxAge time.Duration
 	// MaxStale is for how long the last known addresses serve while discovery
-	// fails: a minute if zero. It says so in [Balancer.State], and to Logger.
+	// fails, or has not answered yet: a minute if zero. [Balancer.State] and
+	// Logger say that it fails.
 	MaxStale time.Duration
-	// RefreshTimeout bounds one call of discovery: 5 s if zero. Meanwhile those
-	// who need an address use the last known ones.
+	// RefreshTimeout bounds one call of discovery: 5 s if zero. Meanwhile the
+	// others who need an address use the last known ones, within MaxStale.
 	RefreshTimeout time.Duration
 	// Strategy is one of [hosting.StrategyRoundRobin] and so on; that of the
 	// service if empty.
 	Strategy string
-	// Select, if not nil, tells which of the services that answer to the name
-	// to use, such as those of one region.
+	// Select, if not nil, tells which of the services that have the name or
+	// alias to use, such as those of one region. What it leaves out does not
+	// count: an alias is used if no service that is left bears the name.
 	Select func(hosting.ServiceRegistration) bool
 	// Logger is told when discovery begins to fail and when it works again, and
 	// of addresses that fail their health checks; nobody is if nil.
@@ -48,9 +50,9 @@ func (o Options) withDefaults() Options {
 // Balancer chooses among the ready addresses of a service. All its methods may
 // be called concurrently. Make it with [NewBalancer].
 //
-// If several services answer to the name, as when it is an alias or is
-// registered in several regions, it chooses among the addresses of all, by the
-// strategy of the first by id.
+// If several services have the name, as in several regions, it chooses among the
+// addresses of all, by the strategy of the first by id. Those that have it as an
+// alias only are used if no service bears it itself.
 type Balancer struct {
 	finder  hosting.ServiceDiscovery
 	name    string
@@ -71,7 +73,7 @@ type Balancer struct {
 // It asks for nothing yet.
 func NewBalancer(finder hosting.ServiceDiscovery, serviceName string, options Options) *Balancer {
 	return &Balancer{
-		finder: finder, name: serviceName, options: options.withDefaults(),
+		finder: finder, name: serviceName, options: options.withDefaults(), known: knowledge{name: serviceName},
 		open: map[string]int{}, avoid: map[string]bool{}, unhealthy: map[string]bool{},
 	}
 }
@@ -204,7 +206,7 @@ func (b *Balancer) strategy() string {
 	if b.options.Strategy != "" {
 		return b.options.Strategy
 	}
-	if balancing := b.known.services[0].LoadBalancer; balancing != nil {
+	if balancing := b.known.used[0].LoadBalancer; balancing != nil {
 		return balancing.Strategy
 	}
 	return hosting.StrategyRoundRobin
@@ -212,7 +214,7 @@ func (b *Balancer) strategy() string {
 
 // State is what a Balancer knows.
 type State struct {
-	// Services are those that answer to the name, as last known.
+	// Services are those whose addresses are used, as last known.
 	Services []hosting.ServiceRegistration
 	// Refreshed is when they were known in full; zero if they never were.
 	Refreshed time.Time
@@ -224,5 +226,5 @@ type State struct {
 func (b *Balancer) State() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return State{Services: slices.Clone(b.known.services), Refreshed: b.known.complete, Err: b.known.err}
+	return State{Services: slices.Clone(b.known.used), Refreshed: b.known.complete, Err: b.known.err}
 }

@@ -92,6 +92,36 @@ func TestAllServicesOfANameAreUsedUnlessSomeAreSelected(t *testing.T) {
 	assert.Equal(t, map[string]int{"b:80": 2, "c:80": 2}, spread(t, b, 4))
 }
 
+func TestAnAliasTakesNothingFromTheServiceOfThatName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		named, other := service("us.service.orders", "a"), service("eu.service.intruder", "b")
+		other.ServiceName, other.Aliases = "intruder", []string{"orders"}
+		other.LoadBalancer = &hosting.LoadBalancerConfig{Strategy: hosting.StrategyRandom, HealthCheckInterval: hosting.Duration(time.Second)}
+		finder := &directory{services: []hosting.ServiceRegistration{other, named}}
+		b := discovery.NewBalancer(finder, "orders", discovery.Options{})
+		europe := discovery.NewBalancer(finder, "orders", discovery.Options{Select: func(s hosting.ServiceRegistration) bool { return s.ServiceID == other.ServiceID }})
+		assert.Equal(t, map[string]int{"a:80": 10}, spread(t, b, 10))
+		assert.Equal(t, []hosting.ServiceRegistration{named}, b.State().Services)
+		assert.Equal(t, map[string]int{"b:80": 10}, spread(t, europe, 10), "who leaves the service out means it")
+
+		finder.say(errors.New("region us: away"), other)
+		time.Sleep(time.Second)
+		assert.Equal(t, map[string]int{"a:80": 10}, spread(t, b, 10), "nor while its region is away")
+		finder.say(nil, other)
+		time.Sleep(time.Second)
+		assert.Equal(t, map[string]int{"b:80": 10}, spread(t, b, 10), "nobody bears the name any more")
+		finder.say(nil, other, named)
+		time.Sleep(time.Second)
+		unready := named
+		unready.Addresses = nil
+		finder.say(nil, other, unready)
+		time.Sleep(time.Second)
+		_, err := b.Pick(t.Context())
+		requireFailed(t, err, hosting.ServiceFailed, hosting.Unavailable)
+	})
+}
+
 func TestAnAddressThatFailedIsAvoidedUntilTheAddressesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,6 +239,44 @@ func TestDiscoveryThatHangsHoldsUpOneCallerAtATime(t *testing.T) {
 		<-slow
 		assert.ErrorIs(t, b.State().Err, hosting.DeadlineExceeded)
 	})
+}
+
+func TestAfterAnIdleTimeNobodyIsGivenTheAddressesOfBefore(t *testing.T) {
+	t.Parallel()
+	for name, partly := range map[string]error{"all regions answer": nil, "one region is away": errors.New("region us: away")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				finder := &directory{services: []hosting.ServiceRegistration{service("s", "a")}, err: partly}
+				finder.before = func(context.Context) { time.Sleep(100 * time.Millisecond) }
+				b := discovery.NewBalancer(finder, "orders", discovery.Options{})
+				together := func(wanted string, longest time.Duration) {
+					began := time.Now()
+					var wait sync.WaitGroup
+					for range 10 {
+						wait.Go(func() {
+							assert.Equal(t, wanted, pick(t, b).HostPort())
+							assert.LessOrEqual(t, time.Since(began), longest)
+						})
+					}
+					wait.Wait()
+				}
+				together("a:80", 100*time.Millisecond)
+				finder.say(partly, service("s", "b"))
+				time.Sleep(time.Hour)
+				together("b:80", 100*time.Millisecond)
+
+				// Within MaxStale one asks, and the others do not wait, however
+				// long ago all regions have answered.
+				time.Sleep(30 * time.Second)
+				asked := make(chan struct{})
+				go func() { defer close(asked); pick(t, b) }()
+				synctest.Wait()
+				together("b:80", 0)
+				<-asked
+			})
+		})
+	}
 }
 
 func TestWhoGivesUpDoesNotSpoilItForOthers(t *testing.T) {

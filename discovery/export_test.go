@@ -6,3 +6,6 @@ func (t *Transport) Kept() int {
 	defer t.mu.Unlock()
 	return len(t.callers)
 }
+
+// HealthOf is how a Balancer checks a service.
+var HealthOf = healthOf

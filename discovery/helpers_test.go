@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/discovery"
 )
 
 // directory is a ServiceDiscovery that says what a test wants.
@@ -38,7 +39,7 @@ func (d *directory) DiscoverService(ctx context.Context, name string) ([]hosting
 	defer d.mu.Unlock()
 	var found []hosting.ServiceRegistration
 	for _, service := range d.services {
-		if service.ServiceName == name {
+		if discovery.Answers(service, name) {
 			found = append(found, service)
 		}
 	}

@@ -8,13 +8,16 @@ import (
 	"skillcenter.io/hosting"
 )
 
-// knowledge is what discovery has said of a service.
+// knowledge is what discovery has said of a name.
 type knowledge struct {
-	services []hosting.ServiceRegistration
-	ready    []candidate // the addresses of services that are ready, each once
-	complete time.Time   // when services were all there are; zero if they never were
-	asked    time.Time   // when discovery has answered last, or failed
-	err      error       // why it failed then
+	name     string
+	services []hosting.ServiceRegistration // that answer to the name, those that have it as an alias too
+	used     []hosting.ServiceRegistration // those of services whose addresses are used
+	ready    []candidate                   // the addresses of used that are ready, each once
+	complete time.Time                     // when services were all there are; zero if they never were
+	learned  time.Time                     // when services were all there are, or some of them were read
+	asked    time.Time                     // when discovery has answered last, or failed
+	err      error                         // why it failed then
 }
 
 // failure is the error of discovery if nothing is known that can be used
@@ -29,6 +32,9 @@ func (k *knowledge) failure() error {
 // take notes an answer. With an error it may be a part of the whole: then
 // services that are not in it stay, unless they are too old.
 func (k *knowledge) take(services []hosting.ServiceRegistration, err error, now time.Time, maxStale time.Duration) {
+	if err == nil || len(services) > 0 {
+		k.learned = now
+	}
 	if err == nil {
 		k.complete = now
 	} else if now.Sub(k.complete) <= maxStale {
@@ -40,12 +46,28 @@ func (k *knowledge) take(services []hosting.ServiceRegistration, err error, now 
 		}
 	}
 	k.services, k.err, k.asked = services, err, now
-	k.ready = candidatesOf(services)
+	k.used = owners(services, k.name)
+	k.ready = candidatesOf(k.used)
+}
+
+// owners are the services that bear a name themselves; all if none does. Who
+// registers an alias so takes nothing from the service of that name.
+func owners(services []hosting.ServiceRegistration, name string) []hosting.ServiceRegistration {
+	var result []hosting.ServiceRegistration
+	for _, service := range services {
+		if service.ServiceName == name {
+			result = append(result, service)
+		}
+	}
+	if len(result) == 0 {
+		return services
+	}
+	return result
 }
 
 // refresh asks for the services again if the last answer is older than that.
-// Who knows some goes on with them while another asks; the others wait. The
-// error means that none are known.
+// While another asks, the last known ones serve, unless they are too old: then
+// all wait. The error means that none are known.
 func (b *Balancer) refresh(ctx context.Context, maxAge time.Duration) error {
 	for {
 		if ctx.Err() != nil {
@@ -53,7 +75,8 @@ func (b *Balancer) refresh(ctx context.Context, maxAge time.Duration) error {
 		}
 		b.mu.Lock()
 		fresh := !b.known.asked.IsZero() && time.Since(b.known.asked) < maxAge
-		if fresh || b.asking != nil && len(b.known.services) > 0 {
+		usable := len(b.known.services) > 0 && time.Since(b.known.learned) <= b.options.MaxStale
+		if fresh || b.asking != nil && usable {
 			defer b.mu.Unlock()
 			return b.known.failure()
 		}

@@ -23,11 +23,15 @@ import (
 // With protocol http or https an address is healthy if it answers a GET of the
 // path with a status below 400; the certificate does not matter. With the
 // others it is if it takes a connection. The timeout is a second unless given.
+//
+// However short MaxAge is, Run asks ten times a second at most. It checks no
+// more often than [hosting.MinHealthCheckInterval], and gives up on an address
+// after [hosting.MaxHealthCheckTimeout], whatever a registration says.
 func (b *Balancer) Run(ctx context.Context) error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	wait.Go(func() {
-		every := b.options.MaxAge * 3 / 4
+		every := max(b.options.MaxAge*3/4, minPause)
 		for sleep(ctx, every) {
 			_ = b.refresh(ctx, every) // State has the error
 		}
@@ -39,6 +43,9 @@ func (b *Balancer) Run(ctx context.Context) error {
 	})
 	return nil
 }
+
+// minPause is how long Run waits at least before it does something again.
+const minPause = 100 * time.Millisecond
 
 // sleep waits, and tells whether to go on.
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -58,19 +65,29 @@ func (b *Balancer) checkInterval() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	shortest := time.Duration(0)
-	for _, service := range b.known.services {
+	for _, service := range b.known.used {
 		if every := healthOf(service).HealthCheckInterval.Std(); every > 0 && (shortest == 0 || every < shortest) {
 			shortest = every
 		}
 	}
-	return cmp.Or(shortest, b.options.MaxAge)
+	return cmp.Or(shortest, max(b.options.MaxAge, minPause))
 }
 
+// healthOf is how to check a service, within the limits: not every provider
+// keeps those who register to them.
 func healthOf(service hosting.ServiceRegistration) hosting.LoadBalancerConfig {
-	if service.LoadBalancer == nil {
-		return hosting.LoadBalancerConfig{}
+	var config hosting.LoadBalancerConfig
+	if service.LoadBalancer != nil {
+		config = *service.LoadBalancer
 	}
-	return *service.LoadBalancer
+	if config.HealthCheckInterval > 0 {
+		config.HealthCheckInterval = max(config.HealthCheckInterval, hosting.MinHealthCheckInterval)
+	}
+	if config.HealthCheckTimeout <= 0 {
+		config.HealthCheckTimeout = hosting.Duration(time.Second)
+	}
+	config.HealthCheckTimeout = min(config.HealthCheckTimeout, hosting.MaxHealthCheckTimeout)
+	return config
 }
 
 // maxChecks is how many addresses are checked at a time.
@@ -124,7 +141,7 @@ func (b *Balancer) noteFailing(address string, err error) {
 // check tells what is wrong with an address.
 func check(ctx context.Context, service hosting.ServiceRegistration, address string) error {
 	config := healthOf(service)
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(config.HealthCheckTimeout.Std(), time.Second))
+	ctx, cancel := context.WithTimeout(ctx, config.HealthCheckTimeout.Std())
 	defer cancel()
 	if service.Protocol != hosting.ProtocolHTTP && service.Protocol != hosting.ProtocolHTTPS {
 		connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -138,6 +155,7 @@ func check(ctx context.Context, service hosting.ServiceRegistration, address str
 		return err
 	}
 	// Nothing secret is sent, and a certificate is rarely made for an address.
+	// Whoever pretends to be it gets no request by that: those verify it.
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	response, err := transport.RoundTrip(request)
 	if err != nil {

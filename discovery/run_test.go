@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -38,7 +39,7 @@ func running(t *testing.T, run func(context.Context) error) (stop func()) {
 
 func checked(s hosting.ServiceRegistration, protocol string) hosting.ServiceRegistration {
 	s.Protocol = protocol
-	s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckInterval: hosting.Duration(10 * time.Millisecond), HealthCheckPath: "/ok"}
+	s.LoadBalancer = &hosting.LoadBalancerConfig{HealthCheckInterval: hosting.MinHealthCheckInterval, HealthCheckPath: "/ok"}
 	return s
 }
 
@@ -116,4 +117,31 @@ func TestATransportThatRunsChecksTheHealthOfWhatIsCalled(t *testing.T) {
 		get(t, client, "http://orders/")
 	}
 	assert.LessOrEqual(t, called.Load()-before, int32(100), "there are no more checks")
+}
+
+func TestARegistrationDoesNotDecideHowHardItsCallersWork(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ interval, timeout, wantInterval, wantTimeout time.Duration }{
+		{0, 0, 0, time.Second},
+		{-1, -1, -1, time.Second},
+		{time.Millisecond, time.Hour, time.Second, time.Minute},
+		{5 * time.Second, 2 * time.Second, 5 * time.Second, 2 * time.Second},
+	} {
+		got := discovery.HealthOf(hosting.ServiceRegistration{LoadBalancer: &hosting.LoadBalancerConfig{
+			HealthCheckInterval: hosting.Duration(test.interval), HealthCheckTimeout: hosting.Duration(test.timeout)}})
+		assert.Equal(t, test.wantInterval, got.HealthCheckInterval.Std(), test)
+		assert.Equal(t, test.wantTimeout, got.HealthCheckTimeout.Std(), test)
+	}
+}
+
+func TestRunPausesHoweverShortMaxAgeIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		finder := &directory{services: []hosting.ServiceRegistration{service("s", "a")}}
+		b := discovery.NewBalancer(finder, "orders", discovery.Options{MaxAge: time.Millisecond})
+		stop := running(t, b.Run)
+		time.Sleep(10 * time.Second)
+		stop()
+		assert.InDelta(t, 100, finder.calls(), 2)
+	})
 }

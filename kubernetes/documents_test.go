@@ -183,6 +183,11 @@ func TestDocumentsAreNeitherInstancesNorInTheCache(t *testing.T) {
 	})
 	_, err := observed.ListInstances(t.Context()) // live
 	require.NoError(t, err)
+	require.NoError(t, w.MountVolume(t.Context(), w.newVolume(t, "mounted", hosting.ReadWriteMany), created.ID, "/mounted", false))
+	volumes, err := observed.ListVolumes(t.Context())
+	require.NoError(t, err)
+	require.Len(t, volumes, 1)
+	require.Len(t, volumes[0].Mounts, 1)
 	run(t, observed)
 	watched, observedWatch := watchAll(t, p), watchAll(t, observed)
 	watched.requireSynced(t)
@@ -210,7 +215,7 @@ func TestDocumentsAreNeitherInstancesNorInTheCache(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	require.GreaterOrEqual(t, len(selectors), 2, "a live list and a watch")
+	require.GreaterOrEqual(t, len(selectors), 3, "instances live, volumes, and a watch")
 	for _, text := range selectors {
 		selector, err := labels.Parse(text)
 		require.NoError(t, err)

@@ -74,14 +74,14 @@ const pruneEvery = 32
 // examination is what a call has found out about the volumes of an instance.
 type examination struct {
 	claims map[string]*claim // by the id of the volume
-	// dropped are the tokens of reservations of others that do not hold, doubts
-	// the anchors to change before they are dropped.
-	dropped map[string][]string
+	// dropped are the reservations of others that do not hold, doubts the anchors
+	// to change before they are dropped.
+	dropped map[string][]reservation
 	doubts  map[string][]*anchor
 }
 
 func newExamination() *examination {
-	return &examination{claims: map[string]*claim{}, dropped: map[string][]string{}, doubts: map[string][]*anchor{}}
+	return &examination{claims: map[string]*claim{}, dropped: map[string][]reservation{}, doubts: map[string][]*anchor{}}
 }
 
 // examine reads the volumes of mounts and returns what speaks against an
@@ -128,7 +128,7 @@ func (e *examination) read(ctx context.Context, p *Provider, volumeID, instance 
 		}
 		for _, r := range c.reservations {
 			if r.InstanceID != instance && !slices.Contains(holding, r) {
-				e.dropped[volumeID] = append(e.dropped[volumeID], r.Token)
+				e.dropped[volumeID] = append(e.dropped[volumeID], r)
 			}
 		}
 		for _, r := range holding {

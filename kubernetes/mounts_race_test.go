@@ -3,12 +3,16 @@
 package kubernetes_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"skillcenter.io/hosting"
 )
@@ -38,8 +42,7 @@ func TestAVolumeIsNeitherDeletedNorTakenWhileItIsBeingMounted(t *testing.T) {
 				require.Error(t, mounted, "only one of them succeeds")
 				assert.Contains(t, []hosting.Reason{hosting.NotFound, hosting.Conflict}, hosting.ReasonOf(mounted))
 				assert.Empty(t, w.paths(t, hosting.TypeDeployment, "web"))
-				_, err := w.GetVolume(t.Context(), data)
-				require.ErrorIs(t, err, hosting.NotFound)
+				w.requireNoVolume(t) // it is "deleting" for a moment
 				return
 			}
 			require.NoError(t, mounted)
@@ -163,4 +166,45 @@ func TestMountsAndUnmountsAtOnceLoseNothing(t *testing.T) {
 		assert.Len(t, w.volume(t, id).Mounts, 1, id)
 		requireFailed(t, w.DeleteVolume(t.Context(), id), hosting.VolumeFailed, hosting.Conflict, web.ID)
 	}
+}
+
+// A call writes all its reservations of a volume with one token. The mount of one
+// of them may be listed and that of another not: without the workload, too, that
+// says nothing about the first.
+func TestPruningAVolumeForManyKeepsEachReservationThatHolds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	shared := w.newVolume(t, "shared", hosting.ReadWriteMany)
+	config := single("web", hosting.TypeDeployment)
+	config.Container.VolumeMounts = []hosting.VolumeMount{{VolumeID: shared, MountPath: "/data"}}
+	web, other := w.mustCreate(t, config), w.mustCreate(t, single("other", hosting.TypeDeployment))
+	w.loseWorkload(t, config)
+
+	reservations := func() (found []map[string]any) {
+		require.NoError(t, json.Unmarshal([]byte(w.claim(t, "skill-shared").Annotations["skillcenter.io/mounts"]), &found))
+		return found
+	}
+	all := reservations()
+	require.Len(t, all, 1)
+	doubtful := maps.Clone(all[0])
+	doubtful["mountPath"] = "/doubtful"
+	all = append(all, doubtful)
+	for i := range 29 { // then the next one prunes
+		all = append(all, map[string]any{"instanceId": fmt.Sprintf("nowhere.deployment.gone%d", i), "mountPath": "/data", "anchor": "gone", "token": "gone"})
+	}
+	text, err := json.Marshal(all)
+	require.NoError(t, err)
+	claim := w.claim(t, "skill-shared")
+	claim.Annotations["skillcenter.io/mounts"] = string(text)
+	_, err = w.client.CoreV1().PersistentVolumeClaims(w.namespace).Update(t.Context(), claim, metav1.UpdateOptions{})
+	require.NoError(t, err)
+
+	require.NoError(t, w.MountVolume(t.Context(), shared, other.ID, "/data", false))
+	var left []any
+	for _, r := range reservations() {
+		left = append(left, fmt.Sprint(r["instanceId"], r["mountPath"]))
+	}
+	assert.ElementsMatch(t, []any{web.ID + "/data", other.ID + "/data"}, left)
+	require.NoError(t, w.UnmountVolume(t.Context(), shared, other.ID))
+	requireFailed(t, w.DeleteVolume(t.Context(), shared), hosting.VolumeFailed, hosting.Conflict, web.ID)
 }

@@ -40,7 +40,7 @@ type reservation struct {
 	// Anchor is the UID of the instance's anchor: another instance may get its
 	// name.
 	Anchor types.UID `json:"anchor"`
-	// Token is the call's that wrote it.
+	// Token is the call's that wrote it, the same in all that it wrote.
 	Token string `json:"token"`
 }
 
@@ -227,7 +227,7 @@ func (e *examination) reserve(ctx context.Context, p *Provider, t target, anchor
 			continue // it was refused, or is one that stays
 		}
 		next := slices.DeleteFunc(slices.Clone(c.reservations), func(r reservation) bool {
-			return r.InstanceID == t.id && r.Anchor != anchor || slices.Contains(e.dropped[id], r.Token)
+			return r.InstanceID == t.id && r.Anchor != anchor || slices.Contains(e.dropped[id], r)
 		})
 		write := false
 		for _, m := range mounts {
@@ -293,7 +293,7 @@ func (p *Provider) anchorsByName(ctx context.Context, at *region) func(instance 
 // listedAnchors finds anchors for confirmed with one request.
 func (p *Provider) listedAnchors(ctx context.Context, at *region) (func(instance string) (*anchor, error), error) {
 	var list corev1.ConfigMapList
-	if err := configMaps.list(ctx, at, p.ours().String(), &list); err != nil {
+	if err := configMaps.list(ctx, at, p.anchorSelector(), &list); err != nil {
 		return nil, fmtError("listing "+configMaps.plural, err)
 	}
 	byName := map[string]*corev1.ConfigMap{}
