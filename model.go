@@ -324,6 +324,10 @@ type InstanceMetrics struct {
 	// Replicas is how many should run, ReadyReplicas how many are ready.
 	Replicas      int `json:"replicas"`
 	ReadyReplicas int `json:"readyReplicas"`
+	// MeasuredReplicas is how many replicas the figures are the sums of, which
+	// may be other ones than those that are ready: one that starts uses
+	// something, too. 0 if the provider does not tell, or none is measured.
+	MeasuredReplicas int `json:"measuredReplicas,omitempty"`
 	// NetworkIn and NetworkOut are in bytes per second.
 	NetworkIn  float64 `json:"networkIn"`
 	NetworkOut float64 `json:"networkOut"`

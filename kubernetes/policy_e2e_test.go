@@ -87,7 +87,7 @@ func (l *looks) GetMetrics(ctx context.Context, id string) (hosting.InstanceMetr
 	if err == nil && metrics.ReadyReplicas > 0 && len(metrics.Unavailable) == 3 { // network and disk
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.seen = append(l.seen, look{time.Now(), metrics.CPUUsage / burnLimit * 100 / float64(metrics.ReadyReplicas)})
+		l.seen = append(l.seen, look{time.Now(), metrics.CPUUsage / burnLimit * 100 / float64(metrics.MeasuredReplicas)})
 	}
 	return metrics, err
 }
