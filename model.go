@@ -283,6 +283,10 @@ const (
 	// MetadataStoppedReplicas is how many replicas a stopped instance will
 	// start with.
 	MetadataStoppedReplicas = "stoppedReplicas"
+	// MetadataTakenOver is "true" while a policy scales the instance, and an
+	// autoscaler that the platform has for it does not act. Otherwise it is
+	// absent.
+	MetadataTakenOver = "takenOver"
 )
 
 // CloudInstance is an instance as it is now.

@@ -140,6 +140,7 @@ func (c *Controller) takeOver(ctx context.Context, t *tracker) bool {
 	if t.taken {
 		return true
 	}
+	c.taken.add(t.Policy.InstanceID) // before: an answer may be lost
 	err := c.config.Backend.TakeOver(ctx, t.Policy.InstanceID)
 	if err != nil && !errors.Is(err, hosting.Unsupported) {
 		c.report(ctx, t, "stopping the platform's autoscaler", err)
@@ -167,6 +168,7 @@ func (c *Controller) release(ctx context.Context, t *tracker) {
 			c.report(ctx, t, "giving the instance back to the platform's autoscaler", err)
 			return
 		}
+		c.taken.remove(t.Policy.InstanceID)
 	}
 	switch {
 	case t.Deleted:
@@ -185,6 +187,7 @@ func (c *Controller) release(ctx context.Context, t *tracker) {
 // forget removes the document of a policy that is deleted, or whose instance is.
 func (c *Controller) forget(ctx context.Context, t *tracker) {
 	err := c.config.Store.Delete(ctx, t.key, t.version)
+	c.taken.remove(t.Policy.InstanceID)
 	if err != nil && !errors.Is(err, hosting.NotFound) && !errors.Is(err, hosting.Conflict) {
 		c.report(ctx, t, "removing the policy", err)
 	}

@@ -97,7 +97,8 @@ func (p *Provider) ScaleFrom(ctx context.Context, instanceID string, from, to in
 }
 
 // TakeOver stops the autoscaler that an instance has, or gets, if its scaling
-// has a target: it acts no more until GiveBack.
+// has a target: it acts no more until GiveBack. Instances that never have one
+// are left as they are.
 func (p *Provider) TakeOver(ctx context.Context, instanceID string) error {
 	return p.setTakenOver(ctx, "TakeOver", instanceID, true)
 }
@@ -109,7 +110,11 @@ func (p *Provider) GiveBack(ctx context.Context, instanceID string) error {
 
 func (p *Provider) setTakenOver(ctx context.Context, method, instanceID string, taken bool) error {
 	return p.change(ctx, onInstance(method, hosting.ScaleFailed, instanceID), func(in *instance, _ time.Time) error {
+		if in.takenOver == taken || !autoscales(in.id.Type) {
+			return nil
+		}
 		in.takenOver = taken
+		in.notify()
 		return nil
 	})
 }
