@@ -54,7 +54,8 @@ func TestAnAutoscalerThatIsTakenOverRestsUntilItIsGivenBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		assert.Equal(w, 1, w.get(id).Replicas)
 		require.NoError(w, w.ScaleFrom(w.ctx, id, 1, 3))
-		w.failed(w.ScaleInstance(w.ctx, id, 5), hosting.ScaleFailed, hosting.Conflict)
+		require.NoError(w, w.ScaleInstance(w.ctx, id, 5), "nothing else decides")
+		require.NoError(w, w.ScaleInstance(w.ctx, id, 3))
 
 		// Nor does it act after a stop or a change of its configuration.
 		require.NoError(w, w.StopInstance(w.ctx, id))
@@ -71,6 +72,7 @@ func TestAnAutoscalerThatIsTakenOverRestsUntilItIsGivenBack(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		assert.Equal(w, 5, w.get(id).Replicas)
+		w.failed(w.ScaleInstance(w.ctx, id, 4), hosting.ScaleFailed, hosting.Conflict)
 		w.failed(w.TakeOver(w.ctx, "default.deployment.other"), hosting.InstanceNotFound, hosting.NotFound)
 		w.failed(w.GiveBack(w.ctx, "default.deployment.other"), hosting.InstanceNotFound, hosting.NotFound)
 	})
