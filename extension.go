@@ -84,7 +84,7 @@ type VolumeManager interface {
 	// instance is a job that runs. A volume that is ReadWriteOnce or
 	// ReadWriteOncePod is for one replica: it is a Conflict if another instance
 	// has it, or if this one has more replicas or an autoscaler, neither of
-	// which it can get while it has the volume. One that is ReadOnlyMany can
+	// which it can get while it has the volume, or a policy that acts. One that is ReadOnlyMany can
 	// only be mounted read-only.
 	MountVolume(ctx context.Context, volumeID, instanceID, mountPath string, readOnly bool) error
 	// UnmountVolume ends all mounts of a volume in an instance, those of its

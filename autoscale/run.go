@@ -35,6 +35,8 @@ type tracker struct {
 	seen    bool   // the instance existed, so that it is known to be gone when it no longer does
 	taken   bool   // the platform's autoscaler has been stopped, for this version
 	problem string // that was logged last
+	refusal refusal
+	kept    bool // the step in the document was refused, and is not taken out
 }
 
 // tick looks at all instances and acts.
@@ -120,7 +122,7 @@ func (c *Controller) load(ctx context.Context) error {
 			t = &tracker{state: e.State}
 			c.pass.trackers[document.Key] = t
 		}
-		t.entry, t.taken = e, false
+		t.entry, t.taken, t.kept = e, false, t.kept && e.Step != nil
 	}
 	if err == nil {
 		maps.DeleteFunc(c.pass.trackers, func(key string, _ *tracker) bool { return !there[key] })
@@ -179,6 +181,9 @@ func (c *Controller) attend(ctx context.Context, t *tracker, instances map[strin
 	t.state = d.State
 	if d.Held == HeldByUnknown {
 		c.report(ctx, t, "measuring", errors.New(d.Unknown))
+	}
+	if t.kept && !t.keeps(d) && !c.withdraw(ctx, t) {
+		return
 	}
 	if d.Changes() {
 		c.act(ctx, t, d)

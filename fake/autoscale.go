@@ -98,7 +98,8 @@ func (p *Provider) ScaleFrom(ctx context.Context, instanceID string, from, to in
 
 // TakeOver stops the autoscaler that an instance has, or gets, if its scaling
 // has a target: it acts no more until GiveBack. Instances that never have one
-// are left as they are.
+// are left as they are. One with a volume for one replica only is a Conflict, and
+// it gets no such volume while it is taken over.
 func (p *Provider) TakeOver(ctx context.Context, instanceID string) error {
 	return p.setTakenOver(ctx, "TakeOver", instanceID, true)
 }
@@ -112,6 +113,9 @@ func (p *Provider) setTakenOver(ctx context.Context, method, instanceID string, 
 	return p.change(ctx, onInstance(method, hosting.ScaleFailed, instanceID), func(in *instance, _ time.Time) error {
 		if in.takenOver == taken || !autoscales(in.id.Type) {
 			return nil
+		}
+		if taken && in.exclusive != "" {
+			return fail(hosting.Conflict, "instance %s has volume %s, which only one replica can use: no policy can scale it", in.key, in.exclusive)
 		}
 		in.takenOver = taken
 		in.notify()
