@@ -49,8 +49,11 @@ func (c *Controller) tick(ctx context.Context) error {
 	c.forAll(ctx, func(ctx context.Context, t *tracker) {
 		if t.Policy.Enabled && !t.Deleted {
 			c.attend(ctx, t, instances)
-		} else {
-			c.release(ctx, t)
+			return
+		}
+		c.release(ctx, t)
+		if !t.Deleted {
+			c.look(ctx, t, instances) // a policy that rests goes with its instance, too
 		}
 	})
 	c.pass.took = c.config.Now().Sub(began)
@@ -133,13 +136,13 @@ func (c *Controller) load(ctx context.Context) error {
 // lookAtAll lists the instances, if that saves calls. One that is not in the
 // result, which may be incomplete, is read by itself.
 func (c *Controller) lookAtAll(ctx context.Context) map[string]hosting.CloudInstance {
-	enabled := 0
+	looked := 0
 	for _, t := range c.pass.trackers {
-		if t.Policy.Enabled {
-			enabled++
+		if !t.Deleted {
+			looked++
 		}
 	}
-	if enabled <= fewPolicies {
+	if looked <= fewPolicies {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -155,8 +158,9 @@ func (c *Controller) lookAtAll(ctx context.Context) map[string]hosting.CloudInst
 	return instances
 }
 
-// attend looks at one instance and acts.
-func (c *Controller) attend(ctx context.Context, t *tracker, instances map[string]hosting.CloudInstance) {
+// look returns the instance of a policy. If it was there and is gone, the policy
+// goes, too.
+func (c *Controller) look(ctx context.Context, t *tracker, instances map[string]hosting.CloudInstance) (hosting.CloudInstance, bool) {
 	instance, listed := instances[t.Policy.InstanceID]
 	if !listed {
 		var err error
@@ -165,13 +169,22 @@ func (c *Controller) attend(ctx context.Context, t *tracker, instances map[strin
 		// Otherwise it may be that this process has not been told of its provider.
 		case hosting.CodeOf(err) == hosting.InstanceNotFound && t.seen:
 			c.forget(ctx, t)
-			return
+			return hosting.CloudInstance{}, false
 		case err != nil:
 			c.report(ctx, t, "reading the instance", err)
-			return
+			return hosting.CloudInstance{}, false
 		}
 	}
 	t.seen = true
+	return instance, true
+}
+
+// attend looks at one instance and acts.
+func (c *Controller) attend(ctx context.Context, t *tracker, instances map[string]hosting.CloudInstance) {
+	instance, there := c.look(ctx, t, instances)
+	if !there {
+		return
+	}
 	if !c.settleStep(ctx, t, instance.Replicas) || !c.takeOver(ctx, t) {
 		return
 	}
