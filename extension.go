@@ -110,6 +110,7 @@ type AutoScalePolicy struct {
 	MinReplicas int `json:"minReplicas"`
 	MaxReplicas int `json:"maxReplicas"`
 
+	// There are at most 50 rules each way, and at least one.
 	ScaleUpRules   []ScaleRule `json:"scaleUpRules,omitempty"`
 	ScaleDownRules []ScaleRule `json:"scaleDownRules,omitempty"`
 
@@ -138,7 +139,8 @@ type ScaleRule struct {
 	// MetricType is MetricResource, MetricCustom or MetricExternal.
 	MetricType string `json:"metricType"`
 	// MetricName is, for MetricResource, one of MetricCPUUsage,
-	// MetricMemoryUsage, MetricNetworkIn and MetricNetworkOut.
+	// MetricMemoryUsage, MetricNetworkIn and MetricNetworkOut; else any, of at
+	// most 256 bytes.
 	MetricName string  `json:"metricName"`
 	Threshold  float64 `json:"threshold"`
 	// Comparison is ">", ">=", "<" or "<=".

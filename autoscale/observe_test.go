@@ -3,6 +3,8 @@ package autoscale_test
 import (
 	"context"
 	"errors"
+	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +140,17 @@ func TestCustomAndExternalMetricsComeFromTheSource(t *testing.T) {
 		_, unknown = measure(t, &measuredPlatform{}, metricType, "queue", nil)
 		assert.Contains(t, unknown, "queue is not known: there is no source of "+metricType+" metrics")
 	}
+}
+
+// Kubernetes has no room for more than that in an event.
+func TestAStepIsToldOfHoweverLongTheNameOfItsMetric(t *testing.T) {
+	t.Parallel()
+	p := &measuredPlatform{}
+	value, _ := measure(t, p, hosting.MetricCustom, strings.Repeat("x", 256), sourceFunc(func(hosting.CloudInstance, hosting.ScaleRule) (float64, error) {
+		return math.MaxFloat64, nil
+	}))
+	require.NotEmpty(t, value)
+	assert.LessOrEqual(t, len(p.events[0].Message), 1024)
 }
 
 func TestEachMetricIsReadOnce(t *testing.T) {
