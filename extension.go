@@ -85,7 +85,7 @@ type VolumeManager interface {
 	// instance is a job that runs. A volume that is ReadWriteOnce or
 	// ReadWriteOncePod is for one replica: it is a Conflict if another instance
 	// has it, or if this one has more replicas or an autoscaler, neither of
-	// which it can get while it has the volume. One that is ReadOnlyMany can
+	// which it can get while it has the volume, or a policy that acts. One that is ReadOnlyMany can
 	// only be mounted read-only.
 	MountVolume(ctx context.Context, volumeID, instanceID, mountPath string, readOnly bool) error
 	// UnmountVolume ends all mounts of a volume in an instance, those of its
@@ -111,6 +111,7 @@ type AutoScalePolicy struct {
 	MinReplicas int `json:"minReplicas"`
 	MaxReplicas int `json:"maxReplicas"`
 
+	// There are at most 50 rules each way, and at least one.
 	ScaleUpRules   []ScaleRule `json:"scaleUpRules,omitempty"`
 	ScaleDownRules []ScaleRule `json:"scaleDownRules,omitempty"`
 
@@ -139,7 +140,8 @@ type ScaleRule struct {
 	// MetricType is MetricResource, MetricCustom or MetricExternal.
 	MetricType string `json:"metricType"`
 	// MetricName is, for MetricResource, one of MetricCPUUsage,
-	// MetricMemoryUsage, MetricNetworkIn and MetricNetworkOut.
+	// MetricMemoryUsage, MetricNetworkIn and MetricNetworkOut; else any, of at
+	// most 256 bytes.
 	MetricName string  `json:"metricName"`
 	Threshold  float64 `json:"threshold"`
 	// Comparison is ">", ">=", "<" or "<=".

@@ -283,6 +283,10 @@ const (
 	// MetadataStoppedReplicas is how many replicas a stopped instance will
 	// start with.
 	MetadataStoppedReplicas = "stoppedReplicas"
+	// MetadataTakenOver is "true" while a policy scales the instance, and an
+	// autoscaler that the platform has for it does not act. Otherwise it is
+	// absent.
+	MetadataTakenOver = "takenOver"
 )
 
 // CloudInstance is an instance as it is now.
@@ -324,6 +328,10 @@ type InstanceMetrics struct {
 	// Replicas is how many should run, ReadyReplicas how many are ready.
 	Replicas      int `json:"replicas"`
 	ReadyReplicas int `json:"readyReplicas"`
+	// MeasuredReplicas is how many replicas the figures are the sums of, which
+	// may be other ones than those that are ready: one that starts uses
+	// something, too. 0 if the provider does not tell, or none is measured.
+	MeasuredReplicas int `json:"measuredReplicas,omitempty"`
 	// NetworkIn and NetworkOut are in bytes per second.
 	NetworkIn  float64 `json:"networkIn"`
 	NetworkOut float64 `json:"networkOut"`

@@ -50,6 +50,8 @@ func (policy AutoScalePolicy) Validate() error {
 	c.at("maxReplicas").require(policy.MaxReplicas >= policy.MinReplicas, policy.MaxReplicas,
 		fmt.Sprintf("at least minReplicas, %d", policy.MinReplicas))
 	c.at("scaleUpRules").require(len(policy.ScaleUpRules)+len(policy.ScaleDownRules) > 0, "empty", "at least one rule, up or down")
+	c.at("scaleUpRules").require(len(policy.ScaleUpRules) <= maxRules, len(policy.ScaleUpRules), fmt.Sprintf("at most %d", maxRules))
+	c.at("scaleDownRules").require(len(policy.ScaleDownRules) <= maxRules, len(policy.ScaleDownRules), fmt.Sprintf("at most %d", maxRules))
 	for i, rule := range policy.ScaleUpRules {
 		rule.validate(c.at("scaleUpRules[%d]", i))
 	}
@@ -61,12 +63,17 @@ func (policy AutoScalePolicy) Validate() error {
 	return c.done()
 }
 
+// maxMetricName leaves room for the rest of an event that tells of a rule, which
+// has 1 KiB on Kubernetes; maxRules keeps a policy small enough for any store.
+const maxMetricName, maxRules = 256, 50
+
 func (rule ScaleRule) validate(c checker) {
 	c.at(".metricType").oneOf(rule.MetricType, MetricResource, MetricCustom, MetricExternal)
 	if rule.MetricType == MetricResource {
 		c.at(".metricName").oneOf(rule.MetricName, MetricCPUUsage, MetricMemoryUsage, MetricNetworkIn, MetricNetworkOut)
 	} else {
-		c.at(".metricName").require(rule.MetricName != "" && isLine(rule.MetricName), rule.MetricName, "the name of a metric, without control characters")
+		c.at(".metricName").require(rule.MetricName != "" && len(rule.MetricName) <= maxMetricName && isLine(rule.MetricName), rule.MetricName,
+			fmt.Sprintf("the name of a metric, at most %d bytes, without control characters", maxMetricName))
 	}
 	c.at(".threshold").require(!math.IsNaN(rule.Threshold) && !math.IsInf(rule.Threshold, 0), rule.Threshold, "a finite number")
 	c.at(".comparison").oneOf(rule.Comparison, ">", ">=", "<", "<=")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -477,7 +478,19 @@ func TestPolicyRules(t *testing.T) {
 		"resource":        {func(p *policy) { p.ScaleUpRules[0].MetricName = "cpu" }, `scaleUpRules[0].metricName "cpu": allowed: cpu_usage, memory_usage, network_in, network_out`},
 		"metric without name": {func(p *policy) {
 			p.ScaleUpRules[0] = hosting.ScaleRule{MetricType: "external", Comparison: ">", StepSize: 1}
-		}, `scaleUpRules[0].metricName "": allowed: the name of a metric`},
+		}, `scaleUpRules[0].metricName "": allowed: the name of a metric, at most 256 bytes, without control characters`},
+		"metric of 256 bytes": {func(p *policy) {
+			p.ScaleUpRules[0].MetricType, p.ScaleUpRules[0].MetricName = hosting.MetricCustom, strings.Repeat("é", 128)
+		}, ""},
+		"metric of 257 bytes": {func(p *policy) {
+			p.ScaleUpRules[0].MetricType, p.ScaleUpRules[0].MetricName = hosting.MetricCustom, "x"+strings.Repeat("é", 128)
+		}, `scaleUpRules[0].metricName "xé`},
+		"50 rules each way": {func(p *policy) {
+			p.ScaleUpRules = slices.Repeat(p.ScaleUpRules, 50)
+			p.ScaleDownRules = p.ScaleUpRules
+		}, ""},
+		"51 rules up":   {func(p *policy) { p.ScaleUpRules = slices.Repeat(p.ScaleUpRules, 51) }, `scaleUpRules 51: allowed: at most 50`},
+		"51 rules down": {func(p *policy) { p.ScaleDownRules = slices.Repeat(p.ScaleUpRules, 51) }, `scaleDownRules 51: allowed: at most 50`},
 		"metric not UTF-8": {func(p *policy) {
 			p.ScaleUpRules[0].MetricType, p.ScaleUpRules[0].MetricName = hosting.MetricCustom, "\xff"
 		}, `scaleUpRules[0].metricName "\xff": allowed: the name of a metric`},

@@ -19,7 +19,8 @@ type Backend interface {
 	ScaleFrom(ctx context.Context, instanceID string, from, to int) error
 	// TakeOver stops the platform's own autoscaler of an instance from acting,
 	// if there is one, so that exactly one autoscaler owns the instance. Doing
-	// it again changes nothing.
+	// it again changes nothing. It is a Conflict if something about the instance
+	// rules out that its replicas are changed.
 	TakeOver(ctx context.Context, instanceID string) error
 	// GiveBack undoes TakeOver: the platform's autoscaler acts as it did
 	// before. Without TakeOver it changes nothing.

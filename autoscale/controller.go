@@ -54,6 +54,8 @@ type Controller struct {
 
 	mu   sync.Mutex // held while this process acts
 	pass *pass      // what it remembers while it does
+
+	taken takenOver // what a store that forgets does not tell the next process
 }
 
 var _ hosting.AutoScaler = (*Controller)(nil)
@@ -95,9 +97,17 @@ func (c *Controller) now() hosting.Time { return hosting.NewTime(c.config.Now())
 // Run acts on the policies until ctx ends, and returns nil then. It looks every
 // interval, while this process leads. Calling it again while it runs is a
 // Conflict.
+//
+// If the store forgets the policies when the process ends, Run gives the
+// instances that it has taken over back to the platform's autoscalers before it
+// returns, which takes up to 10 s.
 func (c *Controller) Run(ctx context.Context) error {
 	if c.config.Elector == nil {
-		return c.lead(ctx)
+		if err := c.lead(ctx); err != nil {
+			return err
+		}
+		c.handBack(ctx)
+		return nil
 	}
 	for ctx.Err() == nil {
 		var failed error
@@ -110,6 +120,7 @@ func (c *Controller) Run(ctx context.Context) error {
 			wait(ctx, nil, time.Second)
 		}
 	}
+	c.handBack(ctx)
 	return nil
 }
 

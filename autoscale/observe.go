@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -82,7 +83,8 @@ func (m *meter) measure(ctx context.Context, rule hosting.ScaleRule) Reading {
 
 // resourceReading returns what a platform's measurement says about a replica:
 // CPU and memory in percent of the limit, network in bytes per second. It is the
-// average of those that are ready.
+// average of those that were measured: what one that starts uses is no load of
+// the others. A platform that does not tell how many has measured the ready ones.
 func resourceReading(name string, m hosting.InstanceMetrics, limits *hosting.ResourceConfig, oldest hosting.Time) Reading {
 	unknown := func(format string, args ...any) Reading { return Reading{Unknown: fmt.Sprintf(format, args...)} }
 	if limits == nil {
@@ -111,5 +113,5 @@ func resourceReading(name string, m hosting.InstanceMetrics, limits *hosting.Res
 	case m.Timestamp.Before(oldest):
 		return unknown("it was measured last at %s", m.Timestamp)
 	}
-	return Reading{Value: value / of * 100 / float64(m.ReadyReplicas)}
+	return Reading{Value: value / of * 100 / float64(cmp.Or(m.MeasuredReplicas, m.ReadyReplicas))}
 }

@@ -3,6 +3,8 @@ package autoscale_test
 import (
 	"context"
 	"errors"
+	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,7 +62,7 @@ func measure(t *testing.T, p *measuredPlatform, metricType, metricName string, s
 	return p.events[0].Metadata["value"], ""
 }
 
-func TestMetricsOfThePlatformAreAveragesOfTheReadyReplicas(t *testing.T) {
+func TestMetricsOfThePlatformAreAveragesOfTheReplicasThatWereMeasured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		limits := &hosting.ResourceConfig{CPULimit: 0.5, MemoryLimit: 1 << 30}
@@ -85,6 +87,10 @@ func TestMetricsOfThePlatformAreAveragesOfTheReadyReplicas(t *testing.T) {
 			{name: "without a limit there is no share", metric: "cpu_usage", limits: &hosting.ResourceConfig{MemoryLimit: 1}, unknown: "no limit that cpuUsage could be a share of"},
 			{name: "nor for memory", metric: "memory_usage", limits: &hosting.ResourceConfig{CPULimit: 1}, unknown: "no limit that memoryUsage could be a share of"},
 			{name: "network needs no limit", metric: "network_in", limits: &hosting.ResourceConfig{}, value: "1500"},
+			{name: "a replica that starts is no load of the other", metric: "cpu_usage", metrics: metrics(func(m *hosting.InstanceMetrics) { m.ReadyReplicas, m.MeasuredReplicas = 1, 2 }), value: "75"},
+			{name: "nor is its memory", metric: "memory_usage", metrics: metrics(func(m *hosting.InstanceMetrics) { m.ReadyReplicas, m.MeasuredReplicas = 1, 2 }), value: "25"},
+			{name: "nor its network", metric: "network_in", metrics: metrics(func(m *hosting.InstanceMetrics) { m.ReadyReplicas, m.MeasuredReplicas = 1, 2 }), value: "1500"},
+			{name: "nothing is ready, though it runs", metric: "cpu_usage", metrics: metrics(func(m *hosting.InstanceMetrics) { m.ReadyReplicas, m.MeasuredReplicas = 0, 2 }), unknown: "no replica is ready"},
 			{name: "nothing is ready", metric: "cpu_usage", metrics: metrics(func(m *hosting.InstanceMetrics) { m.ReadyReplicas = 0 }), unknown: "no replica is ready"},
 			{name: "not measured", metric: "network_out", metrics: metrics(func(m *hosting.InstanceMetrics) { m.Unavailable = []string{"networkOut"} }), unknown: "the platform did not measure networkOut"},
 			{name: "another was not measured", metric: "network_in", metrics: metrics(func(m *hosting.InstanceMetrics) { m.Unavailable = []string{"networkOut"} }), value: "1500"},
@@ -134,6 +140,17 @@ func TestCustomAndExternalMetricsComeFromTheSource(t *testing.T) {
 		_, unknown = measure(t, &measuredPlatform{}, metricType, "queue", nil)
 		assert.Contains(t, unknown, "queue is not known: there is no source of "+metricType+" metrics")
 	}
+}
+
+// Kubernetes has no room for more than that in an event.
+func TestAStepIsToldOfHoweverLongTheNameOfItsMetric(t *testing.T) {
+	t.Parallel()
+	p := &measuredPlatform{}
+	value, _ := measure(t, p, hosting.MetricCustom, strings.Repeat("x", 256), sourceFunc(func(hosting.CloudInstance, hosting.ScaleRule) (float64, error) {
+		return math.MaxFloat64, nil
+	}))
+	require.NotEmpty(t, value)
+	assert.LessOrEqual(t, len(p.events[0].Message), 1024)
 }
 
 func TestEachMetricIsReadOnce(t *testing.T) {

@@ -97,6 +97,59 @@ func TestAPolicyGoesWithItsInstance(t *testing.T) {
 	})
 }
 
+func TestAPolicyThatIsDisabledGoesWithItsInstance(t *testing.T) {
+	t.Parallel()
+	for what, others := range map[string]int{"one policy": 0, "so many that the instances are listed": 5} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				c := w.controller()
+				w.create(c, cpuPolicy())
+				for i := range others {
+					config := web(1)
+					config.InstanceName = fmt.Sprintf("other-%d", i)
+					other, err := w.platform.CreateInstance(w.ctx, config)
+					require.NoError(t, err)
+					policy := cpuPolicy()
+					policy.InstanceID, policy.Enabled = other.ID, false
+					w.create(c, policy)
+				}
+				require.NoError(t, c.DisableAutoScalePolicy(w.ctx, webPolicyID))
+				w.ticks(c, 1)
+				w.platform.InjectCall(fake.CallFault{Method: "GetInstance", Reason: hosting.Unavailable})
+				w.platform.InjectCall(fake.CallFault{Method: "ListInstances", Reason: hosting.Unavailable})
+				require.NoError(t, w.platform.DeleteInstance(w.ctx, webID))
+				w.ticks(c, 3)
+				documents, err := w.store.List(w.ctx, "policy")
+				require.NoError(t, err)
+				assert.Len(t, documents, others+1, "nobody knows that it is gone")
+				w.platform.ClearFaults()
+				w.ticks(c, 2)
+				documents, err = w.store.List(w.ctx, "policy")
+				require.NoError(t, err)
+				assert.Len(t, documents, others)
+			})
+		})
+	}
+}
+
+func TestAPolicyThatIsDisabledIsKeptWhereItsInstanceWasNeverSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		policy := cpuPolicy()
+		policy.Enabled = false
+		w.create(w.controller(), policy)
+		elsewhere := fake.New(fake.WithName("other"))
+		c := w.controller(func(config *autoscale.Config) { config.Provider, config.Backend = elsewhere, elsewhere })
+		w.ticks(c, 10)
+		list, err := c.ListAutoScalePolicies(w.ctx)
+		require.NoError(t, err)
+		assert.Len(t, list, 1)
+	})
+}
+
 // A process that is configured with other providers must not throw away the
 // policies of those it does not know.
 func TestAPolicyIsKeptWhoseInstanceWasNeverSeen(t *testing.T) {

@@ -291,7 +291,9 @@ func (c *Controller) notFound(policyID string) error {
 func (c *Controller) warnIfNotStored(ctx context.Context, policy hosting.AutoScalePolicy) {
 	if policy.Enabled && !c.config.Store.Durable() {
 		c.notStored.Do(func() {
-			c.log.WarnContext(ctx, "autoscale: policies are kept in memory only: they are gone when this process ends")
+			c.log.WarnContext(ctx, "autoscale: policies are kept in memory only: they are gone when this process ends. "+
+				"If it is killed, the platform's autoscalers that they have stopped stay so: such an instance has \""+hosting.MetadataTakenOver+"\" in its metadata. "+
+				"GiveBack undoes it, and so does an enabled policy that is created and deleted again")
 		})
 	}
 }

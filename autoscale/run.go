@@ -35,6 +35,8 @@ type tracker struct {
 	seen    bool   // the instance existed, so that it is known to be gone when it no longer does
 	taken   bool   // the platform's autoscaler has been stopped, for this version
 	problem string // that was logged last
+	refusal refusal
+	kept    bool // the step in the document was refused, and is not taken out
 }
 
 // tick looks at all instances and acts.
@@ -47,8 +49,11 @@ func (c *Controller) tick(ctx context.Context) error {
 	c.forAll(ctx, func(ctx context.Context, t *tracker) {
 		if t.Policy.Enabled && !t.Deleted {
 			c.attend(ctx, t, instances)
-		} else {
-			c.release(ctx, t)
+			return
+		}
+		c.release(ctx, t)
+		if !t.Deleted {
+			c.look(ctx, t, instances) // a policy that rests goes with its instance, too
 		}
 	})
 	c.pass.took = c.config.Now().Sub(began)
@@ -120,7 +125,7 @@ func (c *Controller) load(ctx context.Context) error {
 			t = &tracker{state: e.State}
 			c.pass.trackers[document.Key] = t
 		}
-		t.entry, t.taken = e, false
+		t.entry, t.taken, t.kept = e, false, t.kept && e.Step != nil
 	}
 	if err == nil {
 		maps.DeleteFunc(c.pass.trackers, func(key string, _ *tracker) bool { return !there[key] })
@@ -131,13 +136,13 @@ func (c *Controller) load(ctx context.Context) error {
 // lookAtAll lists the instances, if that saves calls. One that is not in the
 // result, which may be incomplete, is read by itself.
 func (c *Controller) lookAtAll(ctx context.Context) map[string]hosting.CloudInstance {
-	enabled := 0
+	looked := 0
 	for _, t := range c.pass.trackers {
-		if t.Policy.Enabled {
-			enabled++
+		if !t.Deleted {
+			looked++
 		}
 	}
-	if enabled <= fewPolicies {
+	if looked <= fewPolicies {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -153,8 +158,9 @@ func (c *Controller) lookAtAll(ctx context.Context) map[string]hosting.CloudInst
 	return instances
 }
 
-// attend looks at one instance and acts.
-func (c *Controller) attend(ctx context.Context, t *tracker, instances map[string]hosting.CloudInstance) {
+// look returns the instance of a policy. If it was there and is gone, the policy
+// goes, too.
+func (c *Controller) look(ctx context.Context, t *tracker, instances map[string]hosting.CloudInstance) (hosting.CloudInstance, bool) {
 	instance, listed := instances[t.Policy.InstanceID]
 	if !listed {
 		var err error
@@ -163,13 +169,22 @@ func (c *Controller) attend(ctx context.Context, t *tracker, instances map[strin
 		// Otherwise it may be that this process has not been told of its provider.
 		case hosting.CodeOf(err) == hosting.InstanceNotFound && t.seen:
 			c.forget(ctx, t)
-			return
+			return hosting.CloudInstance{}, false
 		case err != nil:
 			c.report(ctx, t, "reading the instance", err)
-			return
+			return hosting.CloudInstance{}, false
 		}
 	}
 	t.seen = true
+	return instance, true
+}
+
+// attend looks at one instance and acts.
+func (c *Controller) attend(ctx context.Context, t *tracker, instances map[string]hosting.CloudInstance) {
+	instance, there := c.look(ctx, t, instances)
+	if !there {
+		return
+	}
 	if !c.settleStep(ctx, t, instance.Replicas) || !c.takeOver(ctx, t) {
 		return
 	}
@@ -179,6 +194,9 @@ func (c *Controller) attend(ctx context.Context, t *tracker, instances map[strin
 	t.state = d.State
 	if d.Held == HeldByUnknown {
 		c.report(ctx, t, "measuring", errors.New(d.Unknown))
+	}
+	if t.kept && !t.keeps(d) && !c.withdraw(ctx, t) {
+		return
 	}
 	if d.Changes() {
 		c.act(ctx, t, d)

@@ -26,21 +26,47 @@ import (
 func (c *Controller) act(ctx context.Context, t *tracker, d Decision) {
 	planned := t.entry
 	planned.Step = &step{At: d.At, From: d.From, To: d.To, Cause: d.Cause, Why: d.Why(), Metadata: metadata(t.Policy, d)}
-	written, err := c.put(ctx, planned)
-	if err != nil {
-		c.report(ctx, t, "writing down what is to be done", err)
-		return
+	if t.kept {
+		planned.Step.At = t.Step.At // it is written down
+		t.entry, t.kept = planned, false
+	} else {
+		written, err := c.put(ctx, planned)
+		if err != nil {
+			c.report(ctx, t, "writing down what is to be done", err)
+			return
+		}
+		t.entry = written
 	}
-	t.entry = written
 	if err := c.config.Backend.ScaleFrom(ctx, t.Policy.InstanceID, d.From, d.To); err != nil {
 		t.taken = false // somebody may have brought another autoscaler
 		c.report(ctx, t, fmt.Sprintf("scaling from %d to %d replicas", d.From, d.To), err)
-		if refused(err) {
+		again := refusal{d.From, d.To, err.Error()}
+		switch {
+		case !refused(err):
+			t.refusal = refusal{}
+		case again == t.refusal:
+			t.kept = true
+		default:
+			t.refusal = again
 			c.withdraw(ctx, t)
 		}
 		return
 	}
 	c.finish(ctx, t)
+}
+
+// refusal is what the platform said to a step. One that it refuses again stays in
+// the document and is tried as it is there: to take it out and write it anew at
+// each look would be two writes, for nothing, for as long as that lasts.
+type refusal struct {
+	from, to int
+	why      string
+}
+
+// keeps tells whether the step in the document was refused, and is what was
+// decided again.
+func (t *tracker) keeps(d Decision) bool {
+	return t.kept && d.Changes() && t.Step.From == d.From && t.Step.To == d.To
 }
 
 // refused tells whether an error means that nothing has changed and nothing
@@ -56,6 +82,8 @@ func (c *Controller) settleStep(ctx context.Context, t *tracker, replicas int) b
 	switch {
 	case t.Step == nil:
 		return true
+	case t.kept: // it was not made
+		return t.Policy.Enabled && !t.Deleted && t.Step.From == replicas || c.withdraw(ctx, t)
 	case t.Step.To == replicas:
 		return c.finish(ctx, t)
 	}
@@ -65,7 +93,7 @@ func (c *Controller) settleStep(ctx context.Context, t *tracker, replicas int) b
 // finish records a step that was made.
 func (c *Controller) finish(ctx context.Context, t *tracker) bool {
 	made := *t.Step
-	t.problem = ""
+	t.problem, t.refusal = "", refusal{}
 	c.log.InfoContext(ctx, "autoscale: scaled", "policy", t.Policy.PolicyID, "instance", t.Policy.InstanceID,
 		"from", made.From, "to", made.To, "why", made.Why)
 	c.tell(ctx, t.Policy.InstanceID, made)
@@ -97,7 +125,7 @@ func (c *Controller) endStep(ctx context.Context, t *tracker, change func(*recor
 		c.report(ctx, t, "writing down what was done", err)
 		return false
 	}
-	t.entry = e
+	t.entry, t.kept = e, false
 	return true
 }
 
@@ -140,6 +168,7 @@ func (c *Controller) takeOver(ctx context.Context, t *tracker) bool {
 	if t.taken {
 		return true
 	}
+	c.taken.add(t.Policy.InstanceID) // before: an answer may be lost
 	err := c.config.Backend.TakeOver(ctx, t.Policy.InstanceID)
 	if err != nil && !errors.Is(err, hosting.Unsupported) {
 		c.report(ctx, t, "stopping the platform's autoscaler", err)
@@ -167,6 +196,7 @@ func (c *Controller) release(ctx context.Context, t *tracker) {
 			c.report(ctx, t, "giving the instance back to the platform's autoscaler", err)
 			return
 		}
+		c.taken.remove(t.Policy.InstanceID)
 	}
 	switch {
 	case t.Deleted:
@@ -185,6 +215,7 @@ func (c *Controller) release(ctx context.Context, t *tracker) {
 // forget removes the document of a policy that is deleted, or whose instance is.
 func (c *Controller) forget(ctx context.Context, t *tracker) {
 	err := c.config.Store.Delete(ctx, t.key, t.version)
+	c.taken.remove(t.Policy.InstanceID)
 	if err != nil && !errors.Is(err, hosting.NotFound) && !errors.Is(err, hosting.Conflict) {
 		c.report(ctx, t, "removing the policy", err)
 	}

@@ -25,7 +25,11 @@ func (p *Provider) mountsIn(instance string) []hosting.VolumeMount {
 // userOf is an instance as a user of volumes, when there should be so many
 // replicas.
 func (p *Provider) userOf(id hosting.ID, config hosting.CloudHostingConfig, replicas int) volume.User {
-	return volume.User{Instance: id, Replicas: p.defaults.atOnce(config, replicas), Autoscaled: hasTarget(config.Scaling)}
+	user := volume.User{Instance: id, Replicas: p.defaults.atOnce(config, replicas), Autoscaled: hasTarget(config.Scaling)}
+	if in := p.instances[place{id.Region, id.Name}]; in != nil && in.takenOver {
+		user.Autoscaled = true
+	}
+	return user
 }
 
 // checkMounts says what speaks against the mounts of an instance.

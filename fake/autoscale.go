@@ -97,7 +97,9 @@ func (p *Provider) ScaleFrom(ctx context.Context, instanceID string, from, to in
 }
 
 // TakeOver stops the autoscaler that an instance has, or gets, if its scaling
-// has a target: it acts no more until GiveBack.
+// has a target: it acts no more until GiveBack. Instances that never have one
+// are left as they are. One with a volume for one replica only is a Conflict, and
+// it gets no such volume while it is taken over.
 func (p *Provider) TakeOver(ctx context.Context, instanceID string) error {
 	return p.setTakenOver(ctx, "TakeOver", instanceID, true)
 }
@@ -109,7 +111,14 @@ func (p *Provider) GiveBack(ctx context.Context, instanceID string) error {
 
 func (p *Provider) setTakenOver(ctx context.Context, method, instanceID string, taken bool) error {
 	return p.change(ctx, onInstance(method, hosting.ScaleFailed, instanceID), func(in *instance, _ time.Time) error {
+		if in.takenOver == taken || !autoscales(in.id.Type) {
+			return nil
+		}
+		if taken && in.exclusive != "" {
+			return fail(hosting.Conflict, "instance %s has volume %s, which only one replica can use: no policy can scale it", in.key, in.exclusive)
+		}
 		in.takenOver = taken
+		in.notify()
 		return nil
 	})
 }

@@ -48,12 +48,14 @@ func TestAnAutoscalerThatIsTakenOverRestsUntilItIsGivenBack(t *testing.T) {
 		w.failed(w.ScaleFrom(w.ctx, id, 1, 2), hosting.ScaleFailed, hosting.Conflict)
 		for range 2 { // again, which changes nothing
 			require.NoError(w, w.TakeOver(w.ctx, id))
+			assert.Equal(w, "true", w.get(id).Metadata[hosting.MetadataTakenOver])
 		}
 		require.NoError(w, w.SetLoad(id, fake.Load{CPU: 2}))
 		time.Sleep(time.Minute)
 		assert.Equal(w, 1, w.get(id).Replicas)
 		require.NoError(w, w.ScaleFrom(w.ctx, id, 1, 3))
-		w.failed(w.ScaleInstance(w.ctx, id, 5), hosting.ScaleFailed, hosting.Conflict)
+		require.NoError(w, w.ScaleInstance(w.ctx, id, 5), "nothing else decides")
+		require.NoError(w, w.ScaleInstance(w.ctx, id, 3))
 
 		// Nor does it act after a stop or a change of its configuration.
 		require.NoError(w, w.StopInstance(w.ctx, id))
@@ -66,12 +68,25 @@ func TestAnAutoscalerThatIsTakenOverRestsUntilItIsGivenBack(t *testing.T) {
 
 		for range 2 {
 			require.NoError(w, w.GiveBack(w.ctx, id))
+			assert.NotContains(w, w.get(id).Metadata, hosting.MetadataTakenOver)
 		}
 		time.Sleep(time.Minute)
 		assert.Equal(w, 5, w.get(id).Replicas)
+		w.failed(w.ScaleInstance(w.ctx, id, 4), hosting.ScaleFailed, hosting.Conflict)
 		w.failed(w.TakeOver(w.ctx, "default.deployment.other"), hosting.InstanceNotFound, hosting.NotFound)
 		w.failed(w.GiveBack(w.ctx, "default.deployment.other"), hosting.InstanceNotFound, hosting.NotFound)
 	})
+}
+
+func TestAnInstanceThatHasNoAutoscalerEverIsNotTakenOver(t *testing.T) {
+	t.Parallel()
+	for _, instanceType := range []string{hosting.TypeJob, hosting.TypeDaemonSet, hosting.TypeCronJob} {
+		inBubble(t, func(w world) {
+			id := w.create(ofType(instanceType))
+			require.NoError(w, w.TakeOver(w.ctx, id))
+			assert.NotContains(w, w.get(id).Metadata, hosting.MetadataTakenOver)
+		})
+	}
 }
 
 func TestAClockOfTheCallersMovesTheProvider(t *testing.T) {

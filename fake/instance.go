@@ -184,6 +184,9 @@ func (in *instance) view() hosting.CloudInstance {
 	if in.stopped && !in.terminating() && !in.finished() {
 		set(hosting.MetadataStoppedReplicas, strconv.Itoa(in.count()))
 	}
+	if in.takenOver {
+		set(hosting.MetadataTakenOver, "true")
+	}
 	if restarts := in.restarts(); restarts > 0 {
 		set("restarts", strconv.Itoa(restarts))
 	}

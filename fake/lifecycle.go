@@ -107,7 +107,7 @@ func (p *Provider) RunNow(ctx context.Context, instanceID string) error {
 func (p *Provider) ScaleInstance(ctx context.Context, instanceID string, replicas int) error {
 	return p.change(ctx, onInstance("ScaleInstance", hosting.ScaleFailed, instanceID), func(in *instance, now time.Time) error {
 		var conflict error
-		if hasTarget(in.config.Scaling) && !in.stopped {
+		if hasTarget(in.config.Scaling) && !in.stopped && !in.takenOver {
 			conflict = fail(hosting.Conflict, "instance %s is scaled by its autoscaler, %s", in.key, in.autoscalerName())
 		}
 		return in.scale(now, replicas, conflict)

@@ -92,6 +92,7 @@ func (in *instance) metrics(t time.Time) hosting.InstanceMetrics {
 		if r.phase != ready {
 			continue
 		}
+		m.MeasuredReplicas++
 		m.CPUUsage += min(share, r.resources.CPULimit)
 		m.MemoryUsage = addUpTo(m.MemoryUsage, min(max(0, load.Memory), r.resources.MemoryLimit))
 		disk := max(0, load.Disk)

@@ -24,6 +24,7 @@ func TestReadyReplicasShareTheLoadUpToTheirLimit(t *testing.T) {
 		id := w.create(web(2))
 		require.NoError(w, w.SetLoad(id, fake.Load{CPU: 1.2, Memory: 100 << 20, NetworkIn: 5, NetworkOut: 7, Disk: 3 << 20}))
 		assert.Zero(w, w.metrics(id).CPUUsage, "nothing is ready yet")
+		assert.Zero(w, w.metrics(id).MeasuredReplicas)
 		w.wait(id, hosting.StatusRunning)
 		m := w.metrics(id)
 		assert.InDelta(w, 1.0, m.CPUUsage, 1e-9, "each is at its limit of half a core")
@@ -32,8 +33,11 @@ func TestReadyReplicasShareTheLoadUpToTheirLimit(t *testing.T) {
 		assert.Equal(w, 5.0, m.NetworkIn)
 		assert.Equal(w, 7.0, m.NetworkOut)
 		assert.Empty(w, m.Unavailable)
+		assert.Equal(w, 2, m.MeasuredReplicas)
 
 		require.NoError(w, w.ScaleInstance(w.ctx, id, 4))
+		m = w.metrics(id)
+		assert.Equal(w, []int{2, 2}, []int{m.ReadyReplicas, m.MeasuredReplicas}, "those that start use nothing here")
 		w.wait(id, hosting.StatusRunning)
 		assert.InDelta(w, 1.2, w.metrics(id).CPUUsage, 1e-9, "four carry all of it")
 

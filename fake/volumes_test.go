@@ -131,6 +131,27 @@ func TestExclusiveVolumeServesOneReplicaOfOneInstance(t *testing.T) {
 	})
 }
 
+func TestAVolumeForOneReplicaAndAPolicyExcludeEachOther(t *testing.T) {
+	inBubble(t, func(w world) {
+		data, shared := w.volume("data", hosting.ReadWriteOnce), w.volume("shared", hosting.ReadWriteMany)
+		id := w.running(web(1))
+		require.NoError(w, w.MountVolume(w.ctx, data, id, "/data", false))
+		err := w.TakeOver(w.ctx, id)
+		w.failed(err, hosting.ScaleFailed, hosting.Conflict)
+		assert.ErrorContains(w, err, data)
+		require.NoError(w, w.UnmountVolume(w.ctx, data, id))
+		require.NoError(w, w.TakeOver(w.ctx, id))
+		w.failed(w.MountVolume(w.ctx, data, id, "/data", false), hosting.VolumeFailed, hosting.Conflict)
+		config := web(1)
+		config.Container.VolumeMounts = []hosting.VolumeMount{{VolumeID: data, MountPath: "/data"}}
+		_, err = w.ApplyInstance(w.ctx, config)
+		w.failed(err, hosting.UpdateFailed, hosting.Conflict)
+		require.NoError(w, w.MountVolume(w.ctx, shared, id, "/shared", false))
+		require.NoError(w, w.GiveBack(w.ctx, id))
+		require.NoError(w, w.MountVolume(w.ctx, data, id, "/data", false))
+	})
+}
+
 func TestMountsOfTheConfigurationEndWithTheInstance(t *testing.T) {
 	inBubble(t, func(w world) {
 		config := web(1)

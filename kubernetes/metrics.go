@@ -36,7 +36,7 @@ type podMetrics struct {
 // kubelets for networkIn, networkOut and diskUsage. A running replica that has
 // not been measured makes the figure unavailable: part of a sum would be a wrong
 // answer. So does a cluster without metrics-server, or a kubelet that is not
-// reached.
+// reached. MeasuredReplicas is how many are running, ready or not.
 func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.InstanceMetrics, error) {
 	t, err := p.find(hosting.MetricsFailed, instanceID)
 	if err != nil {
@@ -53,6 +53,7 @@ func (p *Provider) GetMetrics(ctx context.Context, instanceID string) (hosting.I
 		Replicas: state.want, ReadyReplicas: s.readyPods(),
 	}
 	running := runningPods(s.pods)
+	result.MeasuredReplicas = len(running)
 	var group errgroup.Group
 	var measured map[string]podMetrics
 	if len(running) > 0 { // what does not run is known to use no CPU and no memory

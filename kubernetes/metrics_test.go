@@ -45,6 +45,7 @@ func TestKubeletFiguresAreThereWithoutMetricsServer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cpuUsage", "memoryUsage", "networkIn", "networkOut"}, metrics.Unavailable)
 	assert.EqualValues(t, 42, metrics.DiskUsage)
+	assert.Equal(t, []int{0, 1}, []int{metrics.ReadyReplicas, metrics.MeasuredReplicas}, "it runs, and is not ready")
 	require.EventuallyWithT(t, func(c *assert.CollectT) { // the first answer is kept for some seconds
 		metrics, err = p.GetMetrics(t.Context(), instance.ID)
 		assert.NoError(c, err)

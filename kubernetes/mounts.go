@@ -59,7 +59,7 @@ func userOf(r record) volume.User {
 	user := volume.User{
 		Instance:   hosting.ID{Region: r.Config.Region, Type: r.Config.InstanceType, Name: r.Config.InstanceName},
 		Replicas:   r.Desired.Limits.clamp(r.Desired.Replicas, r.Desired.Applied),
-		Autoscaled: r.Desired.Spec.Autoscaler != nil,
+		Autoscaled: r.Desired.Spec.Autoscaler != nil || r.Desired.TakenOver,
 	}
 	if r.Config.InstanceType == hosting.TypeDaemonSet {
 		user.Replicas = volume.Unlimited

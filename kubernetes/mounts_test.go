@@ -110,6 +110,28 @@ func (w *world) loseAnyWorkload(t *testing.T, instanceType, name string) {
 	}
 }
 
+func TestAVolumeForOneReplicaAndAPolicyExcludeEachOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	data, shared := w.newVolume(t, "data", hosting.ReadWriteOnce), w.newVolume(t, "shared", hosting.ReadWriteMany)
+	config := single("web", hosting.TypeDeployment)
+	instance := w.mustCreate(t, config)
+	require.NoError(t, w.MountVolume(t.Context(), data, instance.ID, "/data", false))
+	requireFailed(t, w.TakeOver(t.Context(), instance.ID), hosting.ScaleFailed, hosting.Conflict, data)
+	require.NoError(t, w.UnmountVolume(t.Context(), data, instance.ID))
+	require.NoError(t, w.TakeOver(t.Context(), instance.ID))
+	requireFailed(t, w.MountVolume(t.Context(), data, instance.ID, "/data", false), hosting.VolumeFailed, hosting.Conflict, data)
+	mounting := config
+	container := *config.Container
+	container.VolumeMounts = []hosting.VolumeMount{{VolumeID: data, MountPath: "/data"}}
+	mounting.Container = &container
+	_, err := w.ApplyInstance(t.Context(), mounting)
+	requireFailed(t, err, hosting.UpdateFailed, hosting.Conflict, data)
+	require.NoError(t, w.MountVolume(t.Context(), shared, instance.ID, "/shared", false))
+	require.NoError(t, w.GiveBack(t.Context(), instance.ID))
+	require.NoError(t, w.MountVolume(t.Context(), data, instance.ID, "/data", false))
+}
+
 func TestAVolumeForOneReplicaAllowsNoMore(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{hosting.ReadWriteOnce, hosting.ReadWriteOncePod} {

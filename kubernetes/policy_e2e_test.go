@@ -79,32 +79,41 @@ type looks struct {
 
 type look struct {
 	at      time.Time
+	known   bool
 	percent float64
 }
 
 func (l *looks) GetMetrics(ctx context.Context, id string) (hosting.InstanceMetrics, error) {
 	metrics, err := l.Provider.GetMetrics(ctx, id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := look{at: time.Now()}
 	if err == nil && metrics.ReadyReplicas > 0 && len(metrics.Unavailable) == 3 { // network and disk
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.seen = append(l.seen, look{time.Now(), metrics.CPUUsage / burnLimit * 100 / float64(metrics.ReadyReplicas)})
+		one.known, one.percent = true, metrics.CPUUsage/burnLimit*100/float64(metrics.MeasuredReplicas)
 	}
+	l.seen = append(l.seen, one)
 	return metrics, err
 }
 
-// since returns the first look from a moment on at which the CPU was as the rule
-// says.
-func (l *looks) since(t *testing.T, from time.Time, holds func(percent float64) bool) time.Time {
+// since returns the first look between two moments from which on the CPU was as
+// the rule says, at every one: one that does not know it, or is otherwise, ends
+// the evaluation period.
+func (l *looks) since(t *testing.T, from, until time.Time, holds func(percent float64) bool) time.Time {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var first time.Time
 	for _, seen := range l.seen {
-		if seen.at.After(from) && holds(seen.percent) {
-			return seen.at
+		switch {
+		case !seen.at.After(from) || seen.at.After(until):
+		case !seen.known || !holds(seen.percent):
+			first = time.Time{}
+		case first.IsZero():
+			first = seen.at
 		}
 	}
-	require.Fail(t, "it was never seen")
-	return time.Time{}
+	require.False(t, first.IsZero(), "it was not so when the replicas changed: %v", l.seen)
+	return first
 }
 
 func TestAPolicyFollowsTheLoadOfRealPods(t *testing.T) {
@@ -135,7 +144,7 @@ func TestAPolicyFollowsTheLoadOfRealPods(t *testing.T) {
 	loaded := time.Now()
 	end := w.burnAll(t, instance)
 	up := h.await(t, 1, 1, 2)
-	crossed := seen.since(t, loaded, func(percent float64) bool { return percent > 40 })
+	crossed := seen.since(t, loaded, up.at, func(percent float64) bool { return percent > 40 })
 	t.Logf("the load was seen %s after it began, which is metrics-server's, and scaled %s after that", crossed.Sub(loaded), up.at.Sub(crossed))
 	assert.LessOrEqual(t, up.at.Sub(crossed), policy.ScaleUpRules[0].EvaluationPeriod.Std()+policyInterval+slack)
 	again := h.await(t, 2, 2, 3)
@@ -147,10 +156,10 @@ func TestAPolicyFollowsTheLoadOfRealPods(t *testing.T) {
 	end()
 	ended := time.Now()
 	down := h.await(t, 3, 3, 2)
-	crossed = seen.since(t, ended, func(percent float64) bool { return percent < 15 })
+	crossed = seen.since(t, ended, down.at, func(percent float64) bool { return percent < 15 })
 	t.Logf("the end was seen %s after it, and scaled down %s after that", crossed.Sub(ended), down.at.Sub(crossed))
-	// The rule holds after its period, and 3 was recommended until then.
-	assert.GreaterOrEqual(t, down.at.Sub(crossed), policy.ScaleDownRules[0].EvaluationPeriod.Std()+policy.StabilizationWindow.Std()-slack)
+	// The rule holds after its period, and 3 was recommended until the look before.
+	assert.GreaterOrEqual(t, down.at.Sub(crossed), policy.ScaleDownRules[0].EvaluationPeriod.Std()+policy.StabilizationWindow.Std()-policyInterval-slack)
 	last := h.await(t, 4, 2, 1)
 	t.Logf("and again %s later", last.at.Sub(down.at))
 	h.requireTold(t, w, instance.ID, policy)

@@ -236,6 +236,9 @@ func (p *Provider) instance(s *snapshot) hosting.CloudInstance {
 	if now.status == hosting.StatusStopped || now.status == hosting.StatusStopping {
 		result.Metadata[hosting.MetadataStoppedReplicas] = strconv.Itoa(s.startReplicas())
 	}
+	if r.Desired.TakenOver {
+		result.Metadata[hosting.MetadataTakenOver] = "true"
+	}
 	if endpoint, ok := s.endpoint(); ok {
 		result.Endpoint = &endpoint
 	}

@@ -32,7 +32,8 @@ var _ autoscale.Backend = (*Provider)(nil)
 // TakeOver implements [autoscale.Backend]. While it is in force ScaleInstance is
 // allowed, too. An instance without an autoscaler is marked, so that one which a
 // later configuration adds does not act; jobs and others that never have one are
-// left as they are.
+// left as they are. One with a volume for one replica only is a Conflict, and it
+// gets no such volume while it is taken over.
 func (p *Provider) TakeOver(ctx context.Context, instanceID string) error {
 	return p.setTakenOver(ctx, instanceID, true)
 }
@@ -49,6 +50,9 @@ func (p *Provider) setTakenOver(ctx context.Context, instanceID string, takenOve
 		return err
 	}
 	a, err = p.change(ctx, hosting.ScaleFailed, t, a, func(d *desired) error {
+		if id := d.exclusiveVolume(); takenOver && id != "" {
+			return p.conflict(hosting.ScaleFailed, t.id, "volume %s can be used by one replica only: no policy can scale the instance", id)
+		}
 		d.TakenOver = takenOver
 		return nil
 	})

@@ -53,6 +53,14 @@ func (w *world) requireIdle(t *testing.T, what ...any) {
 	require.EqualValues(t, math.MaxInt32, o.Spec.MaxReplicas, what...)
 }
 
+func (w *world) requireTellsTakeOver(t *testing.T, id string, takenOver bool) {
+	t.Helper()
+	instance, err := w.GetInstance(t.Context(), id)
+	require.NoError(t, err)
+	_, tells := instance.Metadata[hosting.MetadataTakenOver]
+	require.Equal(t, takenOver, tells)
+}
+
 const turnedOff = `{"spec":{"behavior":{"scaleUp":{"selectPolicy":"Disabled"},"scaleDown":{"selectPolicy":"Disabled"}}}}`
 
 // Why a take-over widens the bounds, too.
@@ -139,9 +147,11 @@ func TestAnAutoscalerStaysIdleUntilItIsGivenBackAsItWas(t *testing.T) {
 			for what, do := range meanwhile {
 				require.NoError(t, w.TakeOver(t.Context(), instance.ID), what)
 				w.requireIdle(t, what)
+				w.requireTellsTakeOver(t, instance.ID, true)
 				do(t, w, instance.ID)
 				w.requireIdle(t, what)
 				require.NoError(t, w.GiveBack(t.Context(), instance.ID), what)
+				w.requireTellsTakeOver(t, instance.ID, false)
 				require.Equal(t, before.Spec, w.hpa(t).Spec, what)
 				require.NotContains(t, w.hpa(t).Annotations, "skillcenter.io/behavior", what)
 				w.applyMark(t, hosting.TypeDeployment, 9)

@@ -17,7 +17,7 @@ type User struct {
 	// Replicas is how many may run at once, or [Unlimited]. An instance that is
 	// stopped counts with those that it starts with.
 	Replicas int
-	// Autoscaled tells that an autoscaler changes the number.
+	// Autoscaled tells that an autoscaler changes the number, or a policy.
 	Autoscaled bool
 }
 
@@ -39,7 +39,7 @@ func Check(v hosting.Volume, mount hosting.VolumeMount, user User) error {
 	case user.Replicas > 1:
 		return refuse(hosting.Conflict, "volume %s is %s: instance %s has %d replicas, and only one can use it", v.VolumeID, v.AccessMode, instance, user.Replicas)
 	case user.Autoscaled:
-		return refuse(hosting.Conflict, "volume %s is %s: an instance with an autoscaler cannot use it", v.VolumeID, v.AccessMode)
+		return refuse(hosting.Conflict, "volume %s is %s: an instance that an autoscaler or a policy scales cannot use it", v.VolumeID, v.AccessMode)
 	}
 	for _, other := range v.Mounts {
 		if other.InstanceID != instance {

@@ -41,8 +41,9 @@ type Config struct {
 	//
 	// and must have one sample as its result. A metric without a query is taken
 	// to be a series of that name: of type custom, the average over the replicas,
-	// which are those whose label app is the instance's name; of type external,
-	// the one series there is.
+	// which are those whose label app is the instance's name, and whose label
+	// namespace is the one in its metadata if it has one, as on Kubernetes; of type
+	// external, the one series there is.
 	Queries map[string]string
 	// Timeout is how long a query may take; DefaultTimeout if zero.
 	Timeout time.Duration
@@ -164,7 +165,11 @@ func (s *Source) query(instance hosting.CloudInstance, rule hosting.ScaleRule) (
 		return "", fmt.Errorf("prometheus: metric %q has no query and is no name of a series: letters, digits, '_' and ':'", rule.MetricName)
 	}
 	if rule.MetricType == hosting.MetricCustom {
-		return fmt.Sprintf(`avg(%s{app="%s"})`, rule.MetricName, id.Name), nil
+		which := fmt.Sprintf("app=%q", id.Name)
+		if namespace := instance.Metadata["namespace"]; namespace != "" { // a name is of one region only
+			which += fmt.Sprintf(",namespace=%q", namespace)
+		}
+		return fmt.Sprintf("avg(%s{%s})", rule.MetricName, which), nil
 	}
 	return rule.MetricName, nil
 }

@@ -142,6 +142,26 @@ func TestWhatIsAsked(t *testing.T) {
 	assert.Nil(t, s.asked, "a policy cannot bring a query of its own")
 }
 
+// Two regions may have an instance of one name.
+func TestTheReplicasOfAnInstanceAreThoseInItsNamespace(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.body = vector(`{"metric":{},"value":[1,"7"]}`)
+	source, err := prometheus.New(prometheus.Config{Address: s.URL})
+	require.NoError(t, err)
+	for namespace, query := range map[string]string{
+		"skills-eu": `avg(queue{app="web",namespace="skills-eu"})`,
+		"":          `avg(queue{app="web"})`,
+		`a"} or x{`: `avg(queue{app="web",namespace="a\"} or x{"})`,
+	} {
+		instance := web
+		instance.Metadata = map[string]string{"namespace": namespace}
+		_, err := source.Metric(t.Context(), instance, rule(hosting.MetricCustom, "queue"))
+		require.NoError(t, err)
+		assert.Equal(t, query, s.asked.Get("query"))
+	}
+}
+
 func TestAServerThatDoesNotAnswerIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
