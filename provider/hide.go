@@ -11,19 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// hidden is an error about a value that came from outside of the file. Its text
-// shows the variables and not what they hold, since that may be a secret.
-type hidden struct {
+// told is an error that is told in other words.
+type told struct {
 	text string
 	err  error
 }
 
-func (h hidden) Error() string { return h.text }
+func (t told) Error() string { return t.text }
 
-func (h hidden) Unwrap() error { return h.err }
+func (t told) Unwrap() error { return t.err }
 
-// hide returns err, which is about n, without the values of the variables in
-// n. What is allowed is left as it is: it is the program's own words.
+// hide returns err, which is about n, with the variables in n instead of what
+// they hold, since that may be a secret. What is allowed is left as it is: it is the program's own words.
 func hide(err error, n *node, lookup func(string) (string, bool)) error {
 	replaced := n.expansions(lookup)
 	if len(replaced) == 0 {
@@ -42,7 +41,7 @@ func hide(err error, n *node, lookup func(string) (string, bool)) error {
 	if given == before {
 		return err
 	}
-	return hidden{given + allowed, err}
+	return told{given + allowed, err}
 }
 
 var number = regexp.MustCompile(`^-?[0-9][-+.0-9a-zµ]*$`)

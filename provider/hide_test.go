@@ -58,7 +58,7 @@ func TestAnErrorOfTheStoreDoesNotShowWhatAVariableHolds(t *testing.T) {
 	config := parse(t, `hosting: {fake: , store: {type: file, path: "${SET}"}}`, "SET", secret)
 	_, err := provider.Open(t.Context(), config, openers(), provider.WithFileStore(boltstore.Open))
 	require.ErrorIs(t, err, os.ErrNotExist)
-	assert.ErrorContains(t, err, "hosting.store.path: InvalidConfig (NotFound): store file ${SET}: its directory: no such file or directory")
+	assert.ErrorContains(t, err, "hosting.store.path: store file ${SET}: its directory: no such file or directory")
 	assert.NotContains(t, err.Error(), "secret")
 }
 

@@ -318,6 +318,27 @@ func TestPoliciesInAFileOutliveTheHost(t *testing.T) {
 	assert.ErrorContains(t, err, "hosting.yaml:1: hosting.store.path: ")
 }
 
+func TestAStoreThatCannotBeOpenedNowIsNoMistakeInTheFile(t *testing.T) {
+	t.Parallel()
+	text := "hosting: {fake: , store: {type: file, path: '" + filepath.Join(t.TempDir(), "hosting.db") + "'}}"
+	open(t, text, fake.Open, provider.WithFileStore(boltstore.Open))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := provider.Open(ctx, parse(t, text), openers(), provider.WithFileStore(boltstore.Open))
+	require.ErrorIs(t, err, hosting.DeadlineExceeded)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.NotErrorIs(t, err, hosting.InvalidArgument)
+	assert.Regexp(t, `^InvalidConfig \(DeadlineExceeded\): hosting.yaml:1: hosting.store.path: store file .*: it is open already`, err.Error())
+
+	for _, reason := range []hosting.Reason{hosting.Unavailable, hosting.PermissionDenied} {
+		_, err := provider.Open(t.Context(), parse(t, text), openers(), provider.WithFileStore(func(context.Context, string) (*store.Memory, error) {
+			return nil, hosting.Errorf("", hosting.InvalidConfig, reason, "not now")
+		}))
+		require.ErrorIs(t, err, reason)
+		assert.Equal(t, "InvalidConfig ("+string(reason)+"): hosting.yaml:1: hosting.store.path: not now", err.Error())
+	}
+}
+
 func TestAProgramMayBringAStore(t *testing.T) {
 	t.Parallel()
 	closed := false
