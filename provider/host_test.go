@@ -232,6 +232,34 @@ func TestWhatWasOpenedIsClosedWhenSomethingElseFails(t *testing.T) {
 	}
 }
 
+func TestTheErrorOfAnOpenerNamesItsProvider(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		reason hosting.Reason
+		want   string
+	}{
+		"any error":          {errors.New("broken"), hosting.Internal, "b: InvalidConfig (Internal): opening the provider: broken"},
+		"a context":          {context.Canceled, hosting.Canceled, "b: InvalidConfig (Canceled): opening the provider: context canceled"},
+		"the provider's own": {hosting.Errorf("b", hosting.InvalidConfig, hosting.Unavailable, "away"), hosting.Unavailable, "b: InvalidConfig (Unavailable): away"},
+		"that of something else": {hosting.Errorf("", hosting.InvalidConfig, hosting.Unavailable, "away"), hosting.Unavailable,
+			"b: InvalidConfig (Unavailable): opening the provider: InvalidConfig (Unavailable): away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := provider.Open(t.Context(), parse(t, two), map[string]driver.Opener{"fake": func(ctx context.Context, env driver.Env, s driver.Section) (driver.Backend, error) {
+				if env.Name == "b" {
+					return driver.Backend{}, c.err
+				}
+				return fake.Open(ctx, env, s)
+			}})
+			require.EqualError(t, err, c.want)
+			assert.ErrorIs(t, err, c.reason)
+			assert.Equal(t, "b", failed(t, err).Provider)
+		})
+	}
+}
+
 func TestAConfigurationCanBeMadeWithoutAFile(t *testing.T) {
 	t.Parallel()
 	config := provider.Config{Enabled: true, DefaultProvider: "test", Providers: []provider.ProviderConfig{{Name: "test", Type: "fake", Enabled: true}}}

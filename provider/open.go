@@ -114,12 +114,27 @@ func (c Config) open(ctx context.Context, openers map[string]driver.Opener, set 
 			err = hosting.Errorf(p.Name, hosting.InvalidConfig, hosting.Internal, "the opener of provider %s returned none", p.Name)
 		}
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, openFailure(p.Name, err)...)
 			continue
 		}
 		backends = append(backends, Named{Name: p.Name, Backend: backend})
 	}
 	return backends, errs
+}
+
+// openFailure returns the problems of an opener's error as they are, and
+// everything else as the error of the provider.
+func openFailure(name string, err error) []error {
+	problems, errs := sift([]error{err})
+	for i, e := range errs {
+		if of, ok := e.(*hosting.Error); !ok || of.Provider != name {
+			errs[i] = hosting.Errorf(name, hosting.InvalidConfig, hosting.ReasonOf(e), "opening the provider: %w", e)
+		}
+	}
+	if len(problems) > 0 {
+		errs = append(errs, problems)
+	}
+	return errs
 }
 
 // section returns the section of a provider; that of one which has none, since
