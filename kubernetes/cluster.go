@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,6 +60,18 @@ func (e *clusterError) Unwrap() error {
 	}
 	return e.err
 }
+
+// badSource says which field a cluster cannot be used for.
+type badSource struct {
+	field   string
+	own     bool // it is a field of the region, else of Config
+	allowed string
+	err     error
+}
+
+func (e *badSource) Error() string { return e.err.Error() }
+
+func (e *badSource) Unwrap() error { return e.err }
 
 func newCluster(config Config, r Region) (*cluster, error) {
 	restConfig, err := restConfigFor(config, r)
@@ -140,23 +156,9 @@ func restConfigFor(config Config, r Region) (*rest.Config, error) {
 	if config.RESTConfig != nil && r.Kubeconfig == "" && r.Context == "" {
 		restConfig = rest.CopyConfig(config.RESTConfig)
 	} else {
-		rules := clientcmd.NewDefaultClientConfigLoadingRules()
-		overrides := &clientcmd.ConfigOverrides{}
-		if r.Kubeconfig == "" && r.Context == "" {
-			rules.ExplicitPath = config.Kubeconfig
-			overrides.CurrentContext = config.Context
-			overrides.ClusterInfo.Server = config.MasterURL
-		} else {
-			rules.ExplicitPath = r.Kubeconfig
-			if r.Kubeconfig == "" {
-				rules.ExplicitPath = config.Kubeconfig
-			}
-			overrides.CurrentContext = r.Context
-		}
 		var err error
-		restConfig, err = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
-		if err != nil {
-			return nil, fmt.Errorf("kubeconfig: %w", err)
+		if restConfig, err = readKubeconfig(config, r); err != nil {
+			return nil, err
 		}
 	}
 	// Zero would be 5 requests per second, less than one instance.
@@ -172,4 +174,49 @@ func restConfigFor(config Config, r Region) (*rest.Config, error) {
 	}
 	restConfig.UserAgent = "skillcenter-hosting"
 	return restConfig, nil
+}
+
+// readKubeconfig returns what the kubeconfig of a region says, or the service
+// account of the pod if there is none. The error is a [*badSource].
+func readKubeconfig(config Config, r Region) (*rest.Config, error) {
+	path, overrides := r.Kubeconfig, &clientcmd.ConfigOverrides{CurrentContext: r.Context}
+	if path == "" {
+		path = config.Kubeconfig
+	}
+	if r.Kubeconfig == "" && r.Context == "" {
+		overrides.CurrentContext = config.Context
+		overrides.ClusterInfo.Server = config.MasterURL
+	}
+	bad := func(field string, own bool, allowed string, err error) error {
+		return &badSource{field: field, own: own, allowed: allowed, err: fmt.Errorf("kubeconfig: %w", err)}
+	}
+	unusable := func(err error) error {
+		return bad("kubeconfig", r.Kubeconfig != "", "a kubeconfig that can be read, or in a pod none", err)
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = path
+	if files := filepath.SplitList(path); len(files) > 1 {
+		if !slices.ContainsFunc(files, exists) {
+			return nil, unusable(fmt.Errorf("none of %s: %w", path, fs.ErrNotExist))
+		}
+		rules.ExplicitPath, rules.Precedence = "", files
+	}
+	client := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+	content, err := client.RawConfig()
+	if err != nil {
+		return nil, unusable(err)
+	}
+	if name := overrides.CurrentContext; name != "" && content.Contexts[name] == nil {
+		return nil, bad("context", r.Context != "", "a context of the kubeconfig", fmt.Errorf("context %.80q does not exist", name))
+	}
+	restConfig, err := client.ClientConfig()
+	if err != nil {
+		return nil, unusable(err)
+	}
+	return restConfig, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

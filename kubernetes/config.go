@@ -24,7 +24,8 @@ type Config struct {
 	// Name is the name of the provider; "kubernetes" if empty.
 	Name string
 
-	// Kubeconfig is the path of a kubeconfig file. Empty: what KUBECONFIG
+	// Kubeconfig is the path of a kubeconfig file, or of several with ':'
+	// between them (';' on Windows), as KUBECONFIG has them. Empty: what KUBECONFIG
 	// names, else the one in the home directory, else the service account of
 	// the pod this runs in.
 	Kubeconfig string

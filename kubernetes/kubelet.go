@@ -105,7 +105,12 @@ func newKubelets(config KubeletMetrics, api *rest.Config) (*kubelets, error) {
 	}
 	transport, err := rest.TransportFor(c)
 	if err != nil {
-		return nil, fmt.Errorf("kubeletMetrics: %w", err)
+		// That of the API server can be used, so it is what differs.
+		bad := &badSource{field: "kubeletMetrics.caData", allowed: "certificates as PEM", err: fmt.Errorf("kubeletMetrics: %w", err)}
+		if config.CAFile != "" {
+			bad.field, bad.allowed = "kubeletMetrics.caFile", "a file of certificates that can be read"
+		}
+		return nil, bad
 	}
 	return &kubelets{
 		client: &http.Client{

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -30,8 +28,7 @@ func Open(ctx context.Context, env driver.Env, section driver.Section) (driver.B
 	}
 	p, err := New(ctx, config)
 	if err != nil {
-		key, allowed := file.keyOfFile(err)
-		return driver.Backend{}, section.Errorf(key, "%w: allowed: %s", commonCause(err), allowed)
+		return driver.Backend{}, file.referSources(section, err)
 	}
 	return driver.Backend{
 		Provider: p, Volumes: p, Services: p, Scaling: p, Elector: p.Elector("autoscale"), Store: p.Store(), Checker: p, Run: p.Run,
@@ -241,40 +238,27 @@ func (f fileSection) refer(section driver.Section, err error) []error {
 	return errs
 }
 
-// keyOfFile returns the key that names the file which could not be read, or ""
-// if it is something else that failed, and what is allowed.
-func (f fileSection) keyOfFile(err error) (key, allowed string) {
-	const kubeconfig = "a kubeconfig that can be read, or in a pod none"
-	var file *fs.PathError
-	if !errors.As(err, &file) {
-		return "", kubeconfig
-	}
-	i := slices.IndexFunc(f.Regions, func(r fileRegion) bool { return r.Kubeconfig == file.Path })
-	switch {
-	case file.Path == f.Kubeconfig:
-		return "kubeconfig", kubeconfig
-	case file.Path == f.KubeletMetrics.CAFile:
-		return "kubeletMetrics.caFile", "a file of certificates that can be read"
-	case i >= 0:
-		return regionField(i) + ".kubeconfig", kubeconfig
-	}
-	return "", kubeconfig
-}
-
-// commonCause returns why the regions could not be connected: once, if it is the same
-// for all.
-func commonCause(err error) error {
+// referSources returns why regions could not be connected as errors about the
+// section, each once.
+func (f fileSection) referSources(section driver.Section, err error) error {
 	var regions *multierror.Error
 	if !errors.As(err, &regions) {
-		return err
+		return section.Errorf("", "%w", err)
 	}
-	first := errors.Unwrap(regions.Errors[0])
-	for _, e := range regions.Errors {
-		if of := errors.Unwrap(e); of == nil || of.Error() != first.Error() {
-			return regions
+	told := map[string]bool{}
+	var failures *multierror.Error
+	for _, of := range regions.Errors {
+		referred := section.Errorf("", "%w", of)
+		var bad *badSource
+		if errors.As(of, &bad) {
+			referred = section.Errorf(f.keyOf(bad.field), "%w: allowed: %s", bad, bad.allowed)
+		}
+		if !told[referred.Error()] {
+			told[referred.Error()] = true
+			failures = multierror.Append(failures, referred)
 		}
 	}
-	return first
+	return failures
 }
 
 // errorsOf returns err as a list, which is empty for nil.

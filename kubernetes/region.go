@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +42,10 @@ func connect(config Config) (map[string]*region, error) {
 		if clusters[from] == nil {
 			c, err := newCluster(config, r)
 			if err != nil {
+				var bad *badSource
+				if errors.As(err, &bad) && bad.own {
+					bad.field = regionField(i) + "." + bad.field
+				}
 				failures = multierror.Append(failures, inRegion(r.Name, err))
 				continue
 			}
@@ -49,8 +54,10 @@ func connect(config Config) (map[string]*region, error) {
 		at := &region{name: r.Name, namespace: r.Namespace, client: clusters[from].client, cluster: clusters[from],
 			configured: i == 0 || !isProtocolRegion(r)}
 		if other, taken := places[at.place()]; taken {
-			failures = multierror.Append(failures, inRegion(r.Name,
-				fmt.Errorf("namespace %s of the same cluster is region %s already: its instances would have two ids", r.Namespace, other)))
+			failures = multierror.Append(failures, inRegion(r.Name, &badSource{
+				field: regionField(i) + ".namespace", allowed: "each namespace of a cluster once",
+				err: fmt.Errorf("namespace %s of the same cluster is region %s already: its instances would have two ids", r.Namespace, other),
+			}))
 			continue
 		}
 		places[at.place()] = r.Name

@@ -129,7 +129,8 @@ type source struct {
 func (c Config) problem(key, format string, args ...any) Problem {
 	p := Problem{Key: key, Err: fmt.Errorf(format, args...)}
 	if c.source != nil && c.source.doc.root != nil {
-		p.File, p.Line = c.source.doc.file, c.source.doc.root.lineOf(key)
+		about, line := c.source.doc.root.find(key)
+		p.File, p.Line, p.Err = c.source.doc.file, line, hide(p.Err, about, c.source.doc.lookup)
 	}
 	return p
 }

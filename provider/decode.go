@@ -43,13 +43,15 @@ func (s section) Decode(into any) error {
 
 // Errorf implements [driver.Section]. The error is of type [Problem].
 func (s section) Errorf(key, format string, args ...any) error {
-	p := Problem{File: s.doc.file, Line: s.line, Key: s.path, Err: fmt.Errorf(format, args...)}
+	p := Problem{File: s.doc.file, Line: s.line, Key: s.path}
+	about := s.node
 	if key != "" {
 		p.Key += "." + key
 		if s.node.child(firstStep(key)) != nil {
-			p.Line = s.node.lineOf(key)
+			about, p.Line = s.node.find(key)
 		}
 	}
+	p.Err = hide(fmt.Errorf(format, args...), about, s.doc.lookup)
 	return p
 }
 
@@ -152,7 +154,7 @@ func (d *decoder) scalar(n *node, path string, into reflect.Value) {
 	}
 	var field hosting.FieldError
 	if !errors.As(err, &field) {
-		field = hosting.FieldError{Value: text, Allowed: err.Error()}
+		field = hosting.FieldError{Value: text, Allowed: hide(err, n, d.doc.lookup).Error()}
 	}
 	// What comes from outside of the file may be a secret that was put into
 	// the wrong variable.

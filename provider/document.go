@@ -234,15 +234,15 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// line returns where a key stands, such as "regions[1].name" below n, or where
-// the deepest of what holds it does.
-func (n *node) lineOf(key string) int {
-	line := n.line
+// find returns the value of a key, such as "regions[1].name" below n, and where
+// the key stands; or the deepest of what holds it.
+func (n *node) find(key string) (value *node, line int) {
+	line = n.line
 	for step := range strings.FieldsFuncSeq(key, func(r rune) bool { return r == '.' || r == '[' }) {
 		if index, found := strings.CutSuffix(step, "]"); found {
 			i, err := strconv.Atoi(index)
 			if err != nil || i < 0 || i >= len(n.items) {
-				return line
+				return n, line
 			}
 			n = n.items[i]
 			line = n.line
@@ -256,8 +256,8 @@ func (n *node) lineOf(key string) int {
 			}
 		}
 		if !found {
-			return line
+			return n, line
 		}
 	}
-	return line
+	return n, line
 }

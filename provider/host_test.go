@@ -232,6 +232,34 @@ func TestWhatWasOpenedIsClosedWhenSomethingElseFails(t *testing.T) {
 	}
 }
 
+func TestTheErrorOfAnOpenerNamesItsProvider(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		reason hosting.Reason
+		want   string
+	}{
+		"any error":          {errors.New("broken"), hosting.Internal, "b: InvalidConfig (Internal): opening the provider: broken"},
+		"a context":          {context.Canceled, hosting.Canceled, "b: InvalidConfig (Canceled): opening the provider: context canceled"},
+		"the provider's own": {hosting.Errorf("b", hosting.InvalidConfig, hosting.Unavailable, "away"), hosting.Unavailable, "b: InvalidConfig (Unavailable): away"},
+		"that of something else": {hosting.Errorf("", hosting.InvalidConfig, hosting.Unavailable, "away"), hosting.Unavailable,
+			"b: InvalidConfig (Unavailable): opening the provider: InvalidConfig (Unavailable): away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := provider.Open(t.Context(), parse(t, two), map[string]driver.Opener{"fake": func(ctx context.Context, env driver.Env, s driver.Section) (driver.Backend, error) {
+				if env.Name == "b" {
+					return driver.Backend{}, c.err
+				}
+				return fake.Open(ctx, env, s)
+			}})
+			require.EqualError(t, err, c.want)
+			assert.ErrorIs(t, err, c.reason)
+			assert.Equal(t, "b", failed(t, err).Provider)
+		})
+	}
+}
+
 func TestAConfigurationCanBeMadeWithoutAFile(t *testing.T) {
 	t.Parallel()
 	config := provider.Config{Enabled: true, DefaultProvider: "test", Providers: []provider.ProviderConfig{{Name: "test", Type: "fake", Enabled: true}}}
@@ -316,6 +344,27 @@ func TestPoliciesInAFileOutliveTheHost(t *testing.T) {
 
 	_, err = provider.Open(t.Context(), parse(t, "hosting: {fake: , store: {type: file, path: /no/such/directory/x}}"), openers(), provider.WithFileStore(boltstore.Open))
 	assert.ErrorContains(t, err, "hosting.yaml:1: hosting.store.path: ")
+}
+
+func TestAStoreThatCannotBeOpenedNowIsNoMistakeInTheFile(t *testing.T) {
+	t.Parallel()
+	text := "hosting: {fake: , store: {type: file, path: '" + filepath.Join(t.TempDir(), "hosting.db") + "'}}"
+	open(t, text, fake.Open, provider.WithFileStore(boltstore.Open))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := provider.Open(ctx, parse(t, text), openers(), provider.WithFileStore(boltstore.Open))
+	require.ErrorIs(t, err, hosting.DeadlineExceeded)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.NotErrorIs(t, err, hosting.InvalidArgument)
+	assert.Regexp(t, `^InvalidConfig \(DeadlineExceeded\): hosting.yaml:1: hosting.store.path: store file .*: it is open already`, err.Error())
+
+	for _, reason := range []hosting.Reason{hosting.Unavailable, hosting.PermissionDenied} {
+		_, err := provider.Open(t.Context(), parse(t, text), openers(), provider.WithFileStore(func(context.Context, string) (*store.Memory, error) {
+			return nil, hosting.Errorf("", hosting.InvalidConfig, reason, "not now")
+		}))
+		require.ErrorIs(t, err, reason)
+		assert.Equal(t, "InvalidConfig ("+string(reason)+"): hosting.yaml:1: hosting.store.path: not now", err.Error())
+	}
 }
 
 func TestAProgramMayBringAStore(t *testing.T) {

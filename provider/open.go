@@ -38,7 +38,8 @@ func OpenFile(ctx context.Context, path string, openers map[string]driver.Opener
 //
 // If anything is wrong, nothing stays open. The error has reason
 // InvalidArgument and all [Problems] of the configuration in it, also those of
-// LoadConfig if it came from there. Errors of another kind have their own reason.
+// LoadConfig if it came from there. Errors of another kind, such as a file that
+// another process has open (Unavailable), have their own reason.
 func Open(ctx context.Context, config Config, openers map[string]driver.Opener, options ...Option) (*Host, error) {
 	set := settingsOf(options)
 	errs := []error{config.check()}
@@ -113,12 +114,27 @@ func (c Config) open(ctx context.Context, openers map[string]driver.Opener, set 
 			err = hosting.Errorf(p.Name, hosting.InvalidConfig, hosting.Internal, "the opener of provider %s returned none", p.Name)
 		}
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, openFailure(p.Name, err)...)
 			continue
 		}
 		backends = append(backends, Named{Name: p.Name, Backend: backend})
 	}
 	return backends, errs
+}
+
+// openFailure returns the problems of an opener's error as they are, and
+// everything else as the error of the provider.
+func openFailure(name string, err error) []error {
+	problems, errs := sift([]error{err})
+	for i, e := range errs {
+		if of, ok := e.(*hosting.Error); !ok || of.Provider != name {
+			errs[i] = hosting.Errorf(name, hosting.InvalidConfig, hosting.ReasonOf(e), "opening the provider: %w", e)
+		}
+	}
+	if len(problems) > 0 {
+		errs = append(errs, problems)
+	}
+	return errs
 }
 
 // section returns the section of a provider; that of one which has none, since
@@ -181,7 +197,7 @@ func (c Config) openStore(ctx context.Context, first Named, set settingsOfProgra
 		}
 		documents, err := set.openFile(ctx, c.Store.Path)
 		if err != nil {
-			return nil, nil, c.problem("hosting.store.path", "%w", err)
+			return nil, nil, c.notOpened(err)
 		}
 		return documents, set.elector, nil
 	case StoreProvider:
@@ -194,6 +210,21 @@ func (c Config) openStore(ctx context.Context, first Named, set settingsOfProgra
 		return unclosed{first.Store}, first.Elector, nil
 	}
 	return store.NewMemory(), set.elector, nil
+}
+
+// notOpened returns why the file of the store could not be opened. It is a
+// problem of the configuration if another path would help.
+func (c Config) notOpened(err error) error {
+	reason := hosting.ReasonOf(err)
+	if of, ok := err.(*hosting.Error); ok {
+		err = told{of.Message, err} // code and reason are told once
+	}
+	problem := c.problem("hosting.store.path", "%w", err)
+	switch reason {
+	case hosting.InvalidArgument, hosting.NotFound:
+		return problem
+	}
+	return hosting.Errorf("", hosting.InvalidConfig, reason, "%w", problem)
 }
 
 // unclosed is a store that somebody else closes.

@@ -49,6 +49,7 @@ type Section interface {
 	Decode(into any) error
 	// Errorf returns an error about a key of the section, such as
 	// "networking.serviceType", with the file and the line where it stands.
+	// Its text shows a variable instead of what it holds.
 	Errorf(key, format string, args ...any) error
 }
 

@@ -113,7 +113,12 @@ func create(ctx context.Context, path string) error {
 	directory := filepath.Dir(path)
 	file, err := os.CreateTemp(directory, "."+filepath.Base(path)+".new-") // with mode 0600
 	if err != nil {
-		return err
+		// The error of the whole names the path that was asked for.
+		var of *fs.PathError
+		if errors.As(err, &of) {
+			err = of.Err
+		}
+		return fmt.Errorf("its directory: %w", err)
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // the name that it was made under
 	if err := file.Close(); err != nil {
