@@ -2,6 +2,7 @@ package intercept
 
 import (
 	"context"
+	"errors"
 
 	"skillcenter.io/hosting"
 )
@@ -23,6 +24,7 @@ type Call struct {
 
 // Result is how a call has ended.
 type Result struct {
+	// Err is what was returned, or [ErrPanicked].
 	Err error
 	// InstanceID is that of the instance that was returned, if one was.
 	InstanceID string
@@ -30,6 +32,10 @@ type Result struct {
 	Items  int
 	IsList bool
 }
+
+// ErrPanicked is the result of a call whose provider has not returned: it
+// panicked, or ended its goroutine. That goes on to the caller as it is.
+var ErrPanicked = errors.New("the provider panicked")
 
 // Hook is told of a call before it is made. The call gets the context that is
 // returned, and its end is told to done, once. Both run in the goroutine of the
@@ -84,9 +90,10 @@ func act(ctx context.Context, p *Provider, c Call, do func(context.Context) erro
 
 func tell[T any](ctx context.Context, p *Provider, c Call, do func(context.Context) (T, error), sum func(T) Result) (T, error) {
 	ctx, done := p.hook(ctx, c)
+	summary := Result{Err: ErrPanicked}
+	defer func() { done(summary) }() // also when the provider panics
 	result, err := do(ctx)
-	summary := sum(result)
+	summary = sum(result)
 	summary.Err = err
-	done(summary)
 	return result, err
 }

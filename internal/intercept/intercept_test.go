@@ -143,5 +143,30 @@ func TestAStreamIsToldWhenItIsRangedOverAndWhenItHasEnded(t *testing.T) {
 			panic(errors.New("the consumer panics"))
 		}
 	}()
-	assert.Len(t, seen.results, 2, "told also then")
+	require.Len(t, seen.results, 2, "told also then")
+	assert.NoError(t, seen.results[1].Err, "the provider has done nothing wrong")
+}
+
+// broken panics in a call, and in a stream after one item.
+type broken struct{ *fake.Provider }
+
+func (broken) ListInstances(context.Context) ([]hosting.CloudInstance, error) { panic("broken") }
+
+func (broken) WatchInstances(context.Context) iter.Seq2[hosting.InstanceChange, error] {
+	return func(yield func(hosting.InstanceChange, error) bool) {
+		yield(hosting.InstanceChange{}, nil)
+		panic("broken")
+	}
+}
+
+func TestACallWhoseProviderPanicsIsToldToo(t *testing.T) {
+	t.Parallel()
+	var seen recorder
+	p := intercept.Wrap(broken{fake.New()}, seen.hook)
+	assert.PanicsWithValue(t, "broken", func() { _, _ = p.ListInstances(t.Context()) })
+	assert.PanicsWithValue(t, "broken", func() {
+		for range p.WatchInstances(t.Context()) {
+		}
+	})
+	assert.Equal(t, []intercept.Result{{Err: intercept.ErrPanicked}, {Items: 1, IsList: true, Err: intercept.ErrPanicked}}, seen.results)
 }

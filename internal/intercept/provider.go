@@ -185,15 +185,23 @@ func stream[T any](ctx context.Context, p *Provider, c Call, open func(context.C
 	c.Stream = true
 	return func(yield func(T, error) bool) {
 		ctx, done := p.hook(ctx, c)
-		result := Result{IsList: true}
-		defer func() { done(result) }() // also when the consumer panics
+		result, called := Result{IsList: true}, true
+		defer func() { // also when the provider or the consumer panics
+			if called {
+				result.Err = ErrPanicked
+			}
+			done(result)
+		}()
 		for item, err := range open(ctx) {
+			called = false
 			if result.Err = err; err == nil {
 				result.Items++
 			}
 			if !yield(item, err) {
 				return
 			}
+			called = true
 		}
+		called = false
 	}
 }
