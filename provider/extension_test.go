@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,10 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/autoscale"
 	"skillcenter.io/hosting/fake"
 	"skillcenter.io/hosting/internal/mocks"
 	"skillcenter.io/hosting/provider"
 	"skillcenter.io/hosting/provider/driver"
+	"skillcenter.io/hosting/provider/store"
 )
 
 func TestTheExtensionIsAvailableWhenTheDefaultProviderAnswersInTime(t *testing.T) {
@@ -207,4 +210,61 @@ func TestWhatCannotBeFoundOutIsAnError(t *testing.T) {
 	cancel()
 	_, err := e.CheckCompatibility(ctx, "good")
 	assert.ErrorIs(t, err, hosting.Canceled)
+}
+
+// cannotScale says so of everything that it has.
+type cannotScale struct{ *fake.Provider }
+
+func (p cannotScale) Capabilities(ctx context.Context, region, instanceType string) (hosting.CapabilitySet, error) {
+	set, err := p.Provider.Capabilities(ctx, region, instanceType)
+	set[hosting.CanScale] = hosting.Support{Note: "not here"}
+	return set, err
+}
+
+func TestWhetherAPolicyIsPossibleIsForTheInstancesProviderToSay(t *testing.T) {
+	t.Parallel()
+	stiff := func() provider.Named {
+		return provider.Named{Name: "stiff", Backend: driver.Backend{Provider: cannotScale{fake.New(fake.WithRegions("edge"))}}}
+	}
+	edge := func(name string) provider.Named { return backend(name, fake.New(fake.WithRegions("edge"))) }
+	for name, c := range map[string]struct {
+		backends []provider.Named
+		on       string
+		allowed  bool
+	}{
+		"two others have the region":  {[]provider.Named{backend("a", fake.New()), edge("b"), edge("c")}, "b", true},
+		"the default one cannot":      {[]provider.Named{stiff(), edge("b")}, "b", true},
+		"the default one, which does": {[]provider.Named{edge("a"), stiff()}, "a", true},
+		"one that cannot":             {[]provider.Named{edge("a"), stiff()}, "stiff", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRouter(t, c.backends...)
+			config := deployment("web")
+			config.Region, config.Provider = "edge", c.on
+			web, err := r.CreateInstance(t.Context(), config)
+			require.NoError(t, err)
+			controller, err := autoscale.New(autoscale.Config{Provider: provider.Observe(r, slog.New(slog.DiscardHandler)), Store: store.NewMemory()})
+			require.NoError(t, err)
+			e := provider.NewExtension(provider.ExtensionConfig{Router: r, AutoScaler: controller})
+			_, err = e.CreateAutoScalePolicy(t.Context(), policyOf(web.ID))
+			if c.allowed {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, hosting.Unsupported)
+			assert.ErrorContains(t, err, "not here")
+		})
+	}
+	r := newRouter(t, backend("a", fake.New()))
+	_, err := r.InstanceCapabilities(t.Context(), "b:default.deployment.web")
+	assert.Equal(t, hosting.InstanceNotFound, failed(t, err).Code)
+	_, err = r.InstanceCapabilities(t.Context(), "default.lambda.web")
+	assert.ErrorIs(t, err, hosting.InvalidArgument)
+}
+
+// policyOf returns a policy of an instance.
+func policyOf(instanceID string) hosting.AutoScalePolicy {
+	return hosting.AutoScalePolicy{InstanceID: instanceID, Name: "web", Enabled: true, MinReplicas: 1, MaxReplicas: 5,
+		ScaleUpRules: []hosting.ScaleRule{{MetricType: hosting.MetricResource, MetricName: hosting.MetricCPUUsage, Threshold: 1, Comparison: ">=", StepSize: 1}}}
 }

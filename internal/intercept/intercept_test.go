@@ -91,6 +91,7 @@ func TestForwardHasEveryAbilityAndMethodOfTheProtocol(t *testing.T) {
 		reflect.TypeFor[hosting.CloudHostingProvider](), reflect.TypeFor[hosting.LogStreamer](), reflect.TypeFor[hosting.InstanceWatcher](),
 		reflect.TypeFor[hosting.InstanceApplier](), reflect.TypeFor[hosting.InstancePlanner](), reflect.TypeFor[hosting.Rollbacker](),
 		reflect.TypeFor[hosting.JobRunner](), reflect.TypeFor[hosting.EventRecorder](), reflect.TypeFor[hosting.CapabilityReporter](),
+		reflect.TypeFor[hosting.InstanceCapabilityReporter](),
 	} {
 		assert.True(t, forward.Implements(ability), ability)
 	}

@@ -168,6 +168,13 @@ func (p *Provider) Capabilities(ctx context.Context, region, instanceType string
 	})
 }
 
+// InstanceCapabilities returns the capabilities of an instance.
+func (p *Provider) InstanceCapabilities(ctx context.Context, instanceID string) (hosting.CapabilitySet, error) {
+	return ask(ctx, p, on("InstanceCapabilities", instanceID), func(ctx context.Context) (hosting.CapabilitySet, error) {
+		return p.Forward.InstanceCapabilities(ctx, instanceID)
+	})
+}
+
 // StreamLogs streams logs.
 func (p *Provider) StreamLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) iter.Seq2[hosting.LogEntry, error] {
 	return stream(ctx, p, on("StreamLogs", instanceID), func(ctx context.Context) iter.Seq2[hosting.LogEntry, error] {
