@@ -113,11 +113,11 @@ func TestACallHasTheContextOfTheHookAndTellsWhatItReturned(t *testing.T) {
 		Region: "default", Container: &hosting.ContainerConfig{Image: "web:1"}})
 	require.NoError(t, err)
 	assert.Equal(t, map[string]int{"CreateInstance": 1}, s.reached)
-	assert.Equal(t, intercept.Call{Method: "CreateInstance", Changes: true, Name: "web", Type: hosting.TypeDeployment, Region: "default"}, seen.calls[0])
-	assert.Equal(t, intercept.Result{InstanceID: created.ID}, seen.results[0])
+	assert.Equal(t, intercept.Call{Method: "CreateInstance", Changes: true, Provider: "fake", Name: "web", Type: hosting.TypeDeployment, Region: "default"}, seen.calls[0])
+	assert.Equal(t, intercept.Result{Provider: "fake", InstanceID: created.ID}, seen.results[0])
 	_, err = p.ListInstances(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, intercept.Result{Items: 1, IsList: true}, seen.results[1])
+	assert.Equal(t, intercept.Result{Provider: "fake", Items: 1, IsList: true}, seen.results[1])
 }
 
 func TestAStreamIsToldWhenItIsRangedOverAndWhenItHasEnded(t *testing.T) {
@@ -135,7 +135,7 @@ func TestAStreamIsToldWhenItIsRangedOverAndWhenItHasEnded(t *testing.T) {
 		break
 	}
 	require.Len(t, seen.results, 1)
-	assert.Equal(t, intercept.Result{Items: 1, IsList: true}, seen.results[0])
+	assert.Equal(t, intercept.Result{Provider: "fake", Items: 1, IsList: true}, seen.results[0])
 	assert.True(t, seen.calls[0].Stream)
 
 	func() {
@@ -169,5 +169,5 @@ func TestACallWhoseProviderPanicsIsToldToo(t *testing.T) {
 		for range p.WatchInstances(t.Context()) {
 		}
 	})
-	assert.Equal(t, []intercept.Result{{Err: intercept.ErrPanicked}, {Items: 1, IsList: true, Err: intercept.ErrPanicked}}, seen.results)
+	assert.Equal(t, []intercept.Result{{Provider: "fake", Err: intercept.ErrPanicked}, {Provider: "fake", Items: 1, IsList: true, Err: intercept.ErrPanicked}}, seen.results)
 }

@@ -191,7 +191,7 @@ func (p *Provider) WatchInstances(ctx context.Context) iter.Seq2[hosting.Instanc
 func stream[T any](ctx context.Context, p *Provider, c Call, open func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	c.Stream = true
 	return func(yield func(T, error) bool) {
-		ctx, done := p.hook(ctx, c)
+		ctx, done := p.begin(ctx, c)
 		result, called := Result{IsList: true}, true
 		defer func() { // also when the provider or the consumer panics
 			if called {
