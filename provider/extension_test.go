@@ -79,12 +79,18 @@ func TestPoliciesAreKeptUnderWholeIDs(t *testing.T) {
 	assert.ErrorIs(t, err, assert.AnError)
 	assert.Equal(t, hosting.PolicyFailed, failed(t, err).Code)
 
-	// What names no provider that is there reaches nobody.
-	assert.Equal(t, hosting.PolicyNotFound, failed(t, e.EnableAutoScalePolicy(ctx, "c:default.policy.web")).Code)
+	// Policies may be left of a provider that is no longer there; none is made.
+	policies.EXPECT().EnableAutoScalePolicy(gomock.Any(), "c:default.policy.web")
+	require.NoError(t, e.EnableAutoScalePolicy(ctx, "c:default.policy.web"))
 	_, err = e.CreateAutoScalePolicy(ctx, hosting.AutoScalePolicy{InstanceID: "c:default.deployment.web"})
 	assert.Equal(t, hosting.InstanceNotFound, failed(t, err).Code)
 	_, err = e.UpdateAutoScalePolicy(ctx, "no id", hosting.AutoScalePolicy{})
 	assert.ErrorIs(t, err, hosting.InvalidArgument)
+	_, err = e.GetAutoScalePolicy(ctx, "no id")
+	assert.ErrorIs(t, err, hosting.InvalidArgument)
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	assert.ErrorIs(t, e.EnableAutoScalePolicy(ended, "no id"), hosting.Canceled)
 	// What is no id is refused with all else that is wrong.
 	policies.EXPECT().CreateAutoScalePolicy(gomock.Any(), hosting.AutoScalePolicy{InstanceID: "no id"}).Return(hosting.AutoScalePolicy{}, hosting.InvalidArgument)
 	_, err = e.CreateAutoScalePolicy(ctx, hosting.AutoScalePolicy{InstanceID: "no id"})
@@ -210,6 +216,43 @@ func TestWhatCannotBeFoundOutIsAnError(t *testing.T) {
 	cancel()
 	_, err := e.CheckCompatibility(ctx, "good")
 	assert.ErrorIs(t, err, hosting.Canceled)
+}
+
+func TestPoliciesOfAProviderThatWasRemovedAreSeenAndCanBeRemoved(t *testing.T) {
+	t.Parallel()
+	ctx, documents := t.Context(), store.NewMemory()
+	host := open(t, two, fake.Open, provider.WithStore(documents))
+	config := skill("web")
+	config.Provider = "b"
+	web, err := host.Provider().CreateInstance(ctx, config)
+	require.NoError(t, err)
+	policy, err := host.Extension().CreateAutoScalePolicy(ctx, policyOf(web.ID))
+	require.NoError(t, err)
+	require.NoError(t, host.Close())
+
+	e := open(t, "hosting: {a: {type: fake}}", fake.Open, provider.WithStore(documents)).Extension()
+	list, err := e.ListAutoScalePolicies(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, []hosting.AutoScalePolicy{policy}, list)
+	got, err := e.GetAutoScalePolicyByID(ctx, policy.PolicyID)
+	require.NoError(t, err)
+	assert.Equal(t, policy, got)
+	got, err = e.GetAutoScalePolicy(ctx, web.ID)
+	require.NoError(t, err)
+	assert.Equal(t, policy, got)
+	require.NoError(t, e.DisableAutoScalePolicy(ctx, policy.PolicyID))
+	policy.Name = "left"
+	_, err = e.UpdateAutoScalePolicy(ctx, policy.PolicyID, policy)
+	require.NoError(t, err)
+	require.NoError(t, e.DeleteAutoScalePolicy(ctx, policy.PolicyID))
+	list, err = e.ListAutoScalePolicies(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, list)
+	_, err = e.GetAutoScalePolicyByID(ctx, policy.PolicyID)
+	assert.Equal(t, hosting.PolicyNotFound, failed(t, err).Code)
+	_, err = e.GetAutoScalePolicy(ctx, web.ID)
+	assert.Equal(t, hosting.InstanceNotFound, failed(t, err).Code)
+	assert.ErrorContains(t, err, `there is no provider "b"`)
 }
 
 // cannotScale says so of everything that it has.
