@@ -290,6 +290,34 @@ func Capabilities(ctx context.Context, p CloudHostingProvider, region, instanceT
 	return nil, missing(ctx, p, GetFailed, "", "reporting capabilities")
 }
 
+// InstanceCapabilityReporter is the ability to tell what is possible for an
+// instance, which a provider needs only if its region and type do not decide
+// that: one that is several providers, such as a Router or a decorator of one.
+type InstanceCapabilityReporter interface {
+	// InstanceCapabilities returns what can be done with an instance. Whether
+	// the instance exists need not be looked at.
+	InstanceCapabilities(ctx context.Context, instanceID string) (CapabilitySet, error)
+}
+
+// InstanceCapabilities returns what p can do with an instance, see
+// [InstanceCapabilityReporter]. Without that ability it is what p can do with
+// the instance's type in its region.
+func InstanceCapabilities(ctx context.Context, p CloudHostingProvider, instanceID string) (CapabilitySet, error) {
+	if r, ok := p.(InstanceCapabilityReporter); ok {
+		return r.InstanceCapabilities(ctx, instanceID)
+	}
+	if _, ok := p.(CapabilityReporter); !ok {
+		return nil, missing(ctx, p, GetFailed, instanceID, "reporting capabilities")
+	}
+	id, err := ParseID(instanceID)
+	if err != nil && ctx.Err() == nil {
+		failed := Errorf(p.ProviderName(), GetFailed, InvalidArgument, "%w", err)
+		failed.InstanceID = instanceID
+		return nil, failed
+	}
+	return Capabilities(ctx, p, id.Region, id.Type)
+}
+
 // missing is the error for an ability that p does not have. As everywhere, a
 // context that has ended goes first.
 func missing(ctx context.Context, p CloudHostingProvider, code Code, instanceID, what string) error {

@@ -25,15 +25,16 @@ func TestAbilitiesThatAreMissingAreUnsupported(t *testing.T) {
 		code hosting.Code
 		id   string
 	}{
-		"StreamLogs":       {func() error { return only(t, hosting.StreamLogs(ctx, p, "id", hosting.LogQueryOptions{})) }, hosting.LogsFailed, "id"},
-		"WatchInstances":   {func() error { return only(t, hosting.WatchInstances(ctx, p)) }, hosting.ListFailed, ""},
-		"ApplyInstance":    {func() error { return second(hosting.ApplyInstance(ctx, p, validConfig())) }, hosting.UpdateFailed, ""},
-		"PlanInstance":     {func() error { return second(hosting.PlanInstance(ctx, p, validConfig())) }, hosting.UpdateFailed, ""},
-		"ListRevisions":    {func() error { return second(hosting.ListRevisions(ctx, p, "id")) }, hosting.GetFailed, "id"},
-		"RollbackInstance": {func() error { return second(hosting.RollbackInstance(ctx, p, "id", 0)) }, hosting.UpdateFailed, "id"},
-		"RunNow":           {func() error { return hosting.RunNow(ctx, p, "id") }, hosting.StartFailed, "id"},
-		"RecordEvent":      {func() error { return hosting.RecordEvent(ctx, p, "id", hosting.InstanceEvent{}) }, hosting.EventsFailed, "id"},
-		"Capabilities":     {func() error { return second(hosting.Capabilities(ctx, p, "r", "job")) }, hosting.GetFailed, ""},
+		"StreamLogs":           {func() error { return only(t, hosting.StreamLogs(ctx, p, "id", hosting.LogQueryOptions{})) }, hosting.LogsFailed, "id"},
+		"WatchInstances":       {func() error { return only(t, hosting.WatchInstances(ctx, p)) }, hosting.ListFailed, ""},
+		"ApplyInstance":        {func() error { return second(hosting.ApplyInstance(ctx, p, validConfig())) }, hosting.UpdateFailed, ""},
+		"PlanInstance":         {func() error { return second(hosting.PlanInstance(ctx, p, validConfig())) }, hosting.UpdateFailed, ""},
+		"ListRevisions":        {func() error { return second(hosting.ListRevisions(ctx, p, "id")) }, hosting.GetFailed, "id"},
+		"RollbackInstance":     {func() error { return second(hosting.RollbackInstance(ctx, p, "id", 0)) }, hosting.UpdateFailed, "id"},
+		"RunNow":               {func() error { return hosting.RunNow(ctx, p, "id") }, hosting.StartFailed, "id"},
+		"RecordEvent":          {func() error { return hosting.RecordEvent(ctx, p, "id", hosting.InstanceEvent{}) }, hosting.EventsFailed, "id"},
+		"Capabilities":         {func() error { return second(hosting.Capabilities(ctx, p, "r", "job")) }, hosting.GetFailed, ""},
+		"InstanceCapabilities": {func() error { return second(hosting.InstanceCapabilities(ctx, p, "id")) }, hosting.GetFailed, "id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,13 +59,14 @@ func TestAnAbilityThatIsMissingHonoursACancelledContext(t *testing.T) {
 	p := plain{}
 
 	for name, call := range map[string]func(context.Context) error{
-		"ApplyInstance":    func(ctx context.Context) error { return second(hosting.ApplyInstance(ctx, p, validConfig())) },
-		"PlanInstance":     func(ctx context.Context) error { return second(hosting.PlanInstance(ctx, p, validConfig())) },
-		"ListRevisions":    func(ctx context.Context) error { return second(hosting.ListRevisions(ctx, p, "id")) },
-		"RollbackInstance": func(ctx context.Context) error { return second(hosting.RollbackInstance(ctx, p, "id", 0)) },
-		"RunNow":           func(ctx context.Context) error { return hosting.RunNow(ctx, p, "id") },
-		"RecordEvent":      func(ctx context.Context) error { return hosting.RecordEvent(ctx, p, "id", hosting.InstanceEvent{}) },
-		"Capabilities":     func(ctx context.Context) error { return second(hosting.Capabilities(ctx, p, "r", "job")) },
+		"ApplyInstance":        func(ctx context.Context) error { return second(hosting.ApplyInstance(ctx, p, validConfig())) },
+		"PlanInstance":         func(ctx context.Context) error { return second(hosting.PlanInstance(ctx, p, validConfig())) },
+		"ListRevisions":        func(ctx context.Context) error { return second(hosting.ListRevisions(ctx, p, "id")) },
+		"RollbackInstance":     func(ctx context.Context) error { return second(hosting.RollbackInstance(ctx, p, "id", 0)) },
+		"RunNow":               func(ctx context.Context) error { return hosting.RunNow(ctx, p, "id") },
+		"RecordEvent":          func(ctx context.Context) error { return hosting.RecordEvent(ctx, p, "id", hosting.InstanceEvent{}) },
+		"Capabilities":         func(ctx context.Context) error { return second(hosting.Capabilities(ctx, p, "r", "job")) },
+		"InstanceCapabilities": func(ctx context.Context) error { return second(hosting.InstanceCapabilities(ctx, p, "id")) },
 	} {
 		err := call(cancelled)
 		require.ErrorIs(t, err, hosting.Canceled, name)
@@ -207,6 +209,8 @@ func TestAbilitiesThatAreThereAreCalled(t *testing.T) {
 		"RecordEvent":      {func(a *able) (any, error) { return nil, hosting.RecordEvent(ctx, a, "id", event) }, []any{"id", event}, nil},
 		"Capabilities": {func(a *able) (any, error) { return hosting.Capabilities(ctx, a, "r", "job") }, []any{"r", "job"},
 			hosting.CapabilitySet{hosting.CanStop: {Supported: true}, hosting.CanLogs: {Note: "not here"}}},
+		"InstanceCapabilities": {func(a *able) (any, error) { return hosting.InstanceCapabilities(ctx, a, "r.job.web") }, []any{"r", "job"},
+			hosting.CapabilitySet{hosting.CanStop: {Supported: true}, hosting.CanLogs: {Note: "not here"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -217,6 +221,15 @@ func TestAbilitiesThatAreThereAreCalled(t *testing.T) {
 			assert.Equal(t, []any{"ctx", test.args}, a.calls)
 		})
 	}
+}
+
+func TestTheCapabilitiesOfWhatIsNoIDAreAnInvalidArgument(t *testing.T) {
+	t.Parallel()
+	a := &able{}
+	_, err := hosting.InstanceCapabilities(t.Context(), a, "no id")
+	require.ErrorIs(t, err, hosting.InvalidArgument)
+	assert.Equal(t, hosting.GetFailed, hosting.CodeOf(err))
+	assert.Empty(t, a.calls)
 }
 
 func TestACapabilityThatIsNotInTheSetIsNotSupported(t *testing.T) {

@@ -265,7 +265,7 @@ func (c *Controller) scalable(ctx context.Context, instance hosting.CloudInstanc
 	case hosting.TypeDaemonSet:
 		return refuse("it has one on each node")
 	}
-	set, err := hosting.Capabilities(ctx, c.config.Provider, instance.Region, instance.InstanceType)
+	set, err := hosting.InstanceCapabilities(ctx, c.config.Provider, instance.ID)
 	switch {
 	case errors.Is(err, hosting.Unsupported): // a provider that does not tell
 		return nil

@@ -64,17 +64,17 @@ func (e *Extension) IsAvailable(ctx context.Context) bool {
 
 // GetAutoScalePolicy returns the policy of an instance.
 func (e *Extension) GetAutoScalePolicy(ctx context.Context, instanceID string) (hosting.AutoScalePolicy, error) {
-	at, err := e.router.instance(ctx, hosting.PolicyFailed, instanceID)
+	id, err := e.wholeID(ctx, instanceID)
 	if err != nil {
 		return hosting.AutoScalePolicy{}, err
 	}
-	policy, err := e.policies.GetAutoScalePolicy(ctx, at.qualified(at.id))
+	policy, err := e.policies.GetAutoScalePolicy(ctx, id)
 	return e.qualifyPolicy(policy), e.policyFailure(err)
 }
 
 // GetAutoScalePolicyByID returns a policy by its own id.
 func (e *Extension) GetAutoScalePolicyByID(ctx context.Context, policyID string) (hosting.AutoScalePolicy, error) {
-	id, err := e.policyID(ctx, policyID)
+	id, err := e.wholeID(ctx, policyID)
 	if err != nil {
 		return hosting.AutoScalePolicy{}, err
 	}
@@ -100,15 +100,11 @@ func (e *Extension) CreateAutoScalePolicy(ctx context.Context, policy hosting.Au
 
 // UpdateAutoScalePolicy replaces a policy and returns it.
 func (e *Extension) UpdateAutoScalePolicy(ctx context.Context, policyID string, policy hosting.AutoScalePolicy) (hosting.AutoScalePolicy, error) {
-	id, err := e.policyID(ctx, policyID)
+	id, err := e.wholeID(ctx, policyID)
 	if err != nil {
 		return hosting.AutoScalePolicy{}, err
 	}
-	policy, err = e.wholePolicy(ctx, policy)
-	if err != nil {
-		return hosting.AutoScalePolicy{}, err
-	}
-	updated, err := e.policies.UpdateAutoScalePolicy(ctx, id, policy)
+	updated, err := e.policies.UpdateAutoScalePolicy(ctx, id, e.qualifyPolicy(policy))
 	return e.qualifyPolicy(updated), e.policyFailure(err)
 }
 
@@ -128,22 +124,28 @@ func (e *Extension) DisableAutoScalePolicy(ctx context.Context, policyID string)
 }
 
 func (e *Extension) onPolicy(ctx context.Context, policyID string, act func(context.Context, string) error) error {
-	id, err := e.policyID(ctx, policyID)
+	id, err := e.wholeID(ctx, policyID)
 	if err != nil {
 		return err
 	}
 	return e.policyFailure(act(ctx, id))
 }
 
-var aPolicy = subject{"policy", hosting.PolicyNotFound}
-
-// policyID returns the whole id of a policy.
-func (e *Extension) policyID(ctx context.Context, policyID string) (string, error) {
-	at, err := e.router.find(ctx, aPolicy, hosting.PolicyFailed, policyID)
-	return at.qualified(at.id), err
+// wholeID returns the whole id of a policy, or of its instance. That its
+// provider is there is not asked for: policies outlive a provider that is
+// removed from the configuration or renamed, and must be seen and removed.
+func (e *Extension) wholeID(ctx context.Context, text string) (string, error) {
+	err := ctx.Err()
+	if err != nil {
+		return "", hosting.Errorf(e.router.ProviderName(), hosting.PolicyFailed, hosting.ReasonOf(err), "%w", err)
+	}
+	if _, err = hosting.ParseID(text); err != nil {
+		return "", hosting.Errorf(e.router.ProviderName(), hosting.PolicyFailed, hosting.InvalidArgument, "%w", err)
+	}
+	return e.whole(text), nil
 }
 
-// wholePolicy returns a policy with whole ids. What is empty or no id is the
+// wholePolicy returns a new policy with whole ids. What is empty or no id is the
 // AutoScaler's to judge, together with all else that is wrong.
 func (e *Extension) wholePolicy(ctx context.Context, policy hosting.AutoScalePolicy) (hosting.AutoScalePolicy, error) {
 	if _, err := hosting.ParseID(policy.InstanceID); err == nil {
@@ -157,7 +159,8 @@ func (e *Extension) wholePolicy(ctx context.Context, policy hosting.AutoScalePol
 	return policy, nil
 }
 
-// qualifyPolicy is for an AutoScaler that leaves the default provider out.
+// qualifyPolicy returns a policy with whole ids, also if the AutoScaler leaves
+// the default provider out.
 func (e *Extension) qualifyPolicy(policy hosting.AutoScalePolicy) hosting.AutoScalePolicy {
 	policy.PolicyID, policy.InstanceID = e.whole(policy.PolicyID), e.whole(policy.InstanceID)
 	return policy

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,10 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/autoscale"
 	"skillcenter.io/hosting/fake"
 	"skillcenter.io/hosting/internal/mocks"
 	"skillcenter.io/hosting/provider"
 	"skillcenter.io/hosting/provider/driver"
+	"skillcenter.io/hosting/provider/store"
 )
 
 func TestTheExtensionIsAvailableWhenTheDefaultProviderAnswersInTime(t *testing.T) {
@@ -76,12 +79,18 @@ func TestPoliciesAreKeptUnderWholeIDs(t *testing.T) {
 	assert.ErrorIs(t, err, assert.AnError)
 	assert.Equal(t, hosting.PolicyFailed, failed(t, err).Code)
 
-	// What names no provider that is there reaches nobody.
-	assert.Equal(t, hosting.PolicyNotFound, failed(t, e.EnableAutoScalePolicy(ctx, "c:default.policy.web")).Code)
+	// Policies may be left of a provider that is no longer there; none is made.
+	policies.EXPECT().EnableAutoScalePolicy(gomock.Any(), "c:default.policy.web")
+	require.NoError(t, e.EnableAutoScalePolicy(ctx, "c:default.policy.web"))
 	_, err = e.CreateAutoScalePolicy(ctx, hosting.AutoScalePolicy{InstanceID: "c:default.deployment.web"})
 	assert.Equal(t, hosting.InstanceNotFound, failed(t, err).Code)
 	_, err = e.UpdateAutoScalePolicy(ctx, "no id", hosting.AutoScalePolicy{})
 	assert.ErrorIs(t, err, hosting.InvalidArgument)
+	_, err = e.GetAutoScalePolicy(ctx, "no id")
+	assert.ErrorIs(t, err, hosting.InvalidArgument)
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	assert.ErrorIs(t, e.EnableAutoScalePolicy(ended, "no id"), hosting.Canceled)
 	// What is no id is refused with all else that is wrong.
 	policies.EXPECT().CreateAutoScalePolicy(gomock.Any(), hosting.AutoScalePolicy{InstanceID: "no id"}).Return(hosting.AutoScalePolicy{}, hosting.InvalidArgument)
 	_, err = e.CreateAutoScalePolicy(ctx, hosting.AutoScalePolicy{InstanceID: "no id"})
@@ -207,4 +216,98 @@ func TestWhatCannotBeFoundOutIsAnError(t *testing.T) {
 	cancel()
 	_, err := e.CheckCompatibility(ctx, "good")
 	assert.ErrorIs(t, err, hosting.Canceled)
+}
+
+func TestPoliciesOfAProviderThatWasRemovedAreSeenAndCanBeRemoved(t *testing.T) {
+	t.Parallel()
+	ctx, documents := t.Context(), store.NewMemory()
+	host := open(t, two, fake.Open, provider.WithStore(documents))
+	config := skill("web")
+	config.Provider = "b"
+	web, err := host.Provider().CreateInstance(ctx, config)
+	require.NoError(t, err)
+	policy, err := host.Extension().CreateAutoScalePolicy(ctx, policyOf(web.ID))
+	require.NoError(t, err)
+	require.NoError(t, host.Close())
+
+	e := open(t, "hosting: {a: {type: fake}}", fake.Open, provider.WithStore(documents)).Extension()
+	list, err := e.ListAutoScalePolicies(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, []hosting.AutoScalePolicy{policy}, list)
+	got, err := e.GetAutoScalePolicyByID(ctx, policy.PolicyID)
+	require.NoError(t, err)
+	assert.Equal(t, policy, got)
+	got, err = e.GetAutoScalePolicy(ctx, web.ID)
+	require.NoError(t, err)
+	assert.Equal(t, policy, got)
+	require.NoError(t, e.DisableAutoScalePolicy(ctx, policy.PolicyID))
+	policy.Name = "left"
+	_, err = e.UpdateAutoScalePolicy(ctx, policy.PolicyID, policy)
+	require.NoError(t, err)
+	require.NoError(t, e.DeleteAutoScalePolicy(ctx, policy.PolicyID))
+	list, err = e.ListAutoScalePolicies(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, list)
+	_, err = e.GetAutoScalePolicyByID(ctx, policy.PolicyID)
+	assert.Equal(t, hosting.PolicyNotFound, failed(t, err).Code)
+	_, err = e.GetAutoScalePolicy(ctx, web.ID)
+	assert.Equal(t, hosting.InstanceNotFound, failed(t, err).Code)
+	assert.ErrorContains(t, err, `there is no provider "b"`)
+}
+
+// cannotScale says so of everything that it has.
+type cannotScale struct{ *fake.Provider }
+
+func (p cannotScale) Capabilities(ctx context.Context, region, instanceType string) (hosting.CapabilitySet, error) {
+	set, err := p.Provider.Capabilities(ctx, region, instanceType)
+	set[hosting.CanScale] = hosting.Support{Note: "not here"}
+	return set, err
+}
+
+func TestWhetherAPolicyIsPossibleIsForTheInstancesProviderToSay(t *testing.T) {
+	t.Parallel()
+	stiff := func() provider.Named {
+		return provider.Named{Name: "stiff", Backend: driver.Backend{Provider: cannotScale{fake.New(fake.WithRegions("edge"))}}}
+	}
+	edge := func(name string) provider.Named { return backend(name, fake.New(fake.WithRegions("edge"))) }
+	for name, c := range map[string]struct {
+		backends []provider.Named
+		on       string
+		allowed  bool
+	}{
+		"two others have the region":  {[]provider.Named{backend("a", fake.New()), edge("b"), edge("c")}, "b", true},
+		"the default one cannot":      {[]provider.Named{stiff(), edge("b")}, "b", true},
+		"the default one, which does": {[]provider.Named{edge("a"), stiff()}, "a", true},
+		"one that cannot":             {[]provider.Named{edge("a"), stiff()}, "stiff", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRouter(t, c.backends...)
+			config := deployment("web")
+			config.Region, config.Provider = "edge", c.on
+			web, err := r.CreateInstance(t.Context(), config)
+			require.NoError(t, err)
+			controller, err := autoscale.New(autoscale.Config{Provider: provider.Observe(r, slog.New(slog.DiscardHandler)), Store: store.NewMemory()})
+			require.NoError(t, err)
+			e := provider.NewExtension(provider.ExtensionConfig{Router: r, AutoScaler: controller})
+			_, err = e.CreateAutoScalePolicy(t.Context(), policyOf(web.ID))
+			if c.allowed {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, hosting.Unsupported)
+			assert.ErrorContains(t, err, "not here")
+		})
+	}
+	r := newRouter(t, backend("a", fake.New()))
+	_, err := r.InstanceCapabilities(t.Context(), "b:default.deployment.web")
+	assert.Equal(t, hosting.InstanceNotFound, failed(t, err).Code)
+	_, err = r.InstanceCapabilities(t.Context(), "default.lambda.web")
+	assert.ErrorIs(t, err, hosting.InvalidArgument)
+}
+
+// policyOf returns a policy of an instance.
+func policyOf(instanceID string) hosting.AutoScalePolicy {
+	return hosting.AutoScalePolicy{InstanceID: instanceID, Name: "web", Enabled: true, MinReplicas: 1, MaxReplicas: 5,
+		ScaleUpRules: []hosting.ScaleRule{{MetricType: hosting.MetricResource, MetricName: hosting.MetricCPUUsage, Threshold: 1, Comparison: ">=", StepSize: 1}}}
 }

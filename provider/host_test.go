@@ -387,10 +387,7 @@ func createPolicy(t *testing.T, host *provider.Host) hosting.AutoScalePolicy {
 	t.Helper()
 	web, err := host.Provider().CreateInstance(t.Context(), skill("web"))
 	require.NoError(t, err)
-	policy, err := host.Extension().CreateAutoScalePolicy(t.Context(), hosting.AutoScalePolicy{
-		InstanceID: web.ID, Name: "web", Enabled: true, MinReplicas: 1, MaxReplicas: 5,
-		ScaleUpRules: []hosting.ScaleRule{{MetricType: hosting.MetricResource, MetricName: hosting.MetricCPUUsage, Threshold: 1, Comparison: ">=", StepSize: 1}},
-	})
+	policy, err := host.Extension().CreateAutoScalePolicy(t.Context(), policyOf(web.ID))
 	require.NoError(t, err)
 	return policy
 }

@@ -10,9 +10,11 @@ import (
 )
 
 // Observe returns a provider that logs every call of p when it has ended:
-// method, instance, duration, how many items it returned, and the code, reason
+// method, provider, instance, duration, how many items it returned, and the code, reason
 // and message of an error. Of a configuration it logs name, type and region,
 // and nothing else. Streams are logged when they end. Abilities are those of p.
+// If p is several providers, such as a [Router], the provider is the one that
+// the instance or the error is of, else the default one.
 //
 // What went well is logged at level Debug, or Info if it is a change; what the
 // caller could have avoided (InvalidArgument, NotFound, AlreadyExists, Conflict,
@@ -26,7 +28,7 @@ func Observe(p hosting.CloudHostingProvider, logger *slog.Logger) hosting.CloudH
 			if !logger.Enabled(ctx, level) {
 				return
 			}
-			attrs := append([]slog.Attr{slog.String("method", call.Method), slog.String("provider", p.ProviderName())}, describe(call, result)...)
+			attrs := append([]slog.Attr{slog.String("method", call.Method), slog.String("provider", result.Provider)}, describe(call, result)...)
 			attrs = append(attrs, slog.Duration("duration", time.Since(began)))
 			logger.LogAttrs(ctx, level, "hosting call", attrs...)
 		}

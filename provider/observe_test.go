@@ -107,3 +107,46 @@ func TestOfAConfigurationOnlyNameTypeAndRegionAreLogged(t *testing.T) {
 		assert.Contains(t, log.String(), text)
 	}
 }
+
+func TestALogNamesTheProviderThatACallWasAbout(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	b := fake.New(fake.WithRegions("edge"))
+	p := provider.Observe(newRouter(t, backend("a", fake.New()), backend("b", b)), slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	config := deployment("web")
+	config.Region = "edge"
+	on := func(id string) func() error {
+		return func() error { return p.ScaleInstance(t.Context(), id, 2) }
+	}
+	named := config
+	named.Provider = "b"
+	for _, c := range []struct {
+		what string
+		call func() error
+		want string
+	}{
+		{"created where the region is", func() error { _, err := p.CreateInstance(t.Context(), config); return err }, "b"},
+		{"named in the id", on("b:edge.deployment.web"), "b"},
+		{"named in the configuration", func() error { _, err := p.EstimateCost(t.Context(), named); return err }, "b"},
+		{"refused by it", on("b:edge.deployment.none"), "b"},
+		{"of the default one", on("default.deployment.none"), "a"},
+		{"of one that is not there", on("c:default.deployment.web"), "a"},
+		{"a stream", func() error {
+			for _, err := range hosting.StreamLogs(t.Context(), p, "b:edge.deployment.none", hosting.LogQueryOptions{}) {
+				return err
+			}
+			return nil
+		}, "b"},
+		{"a list", func() error { _, err := p.ListInstances(t.Context()); return err }, "a"},
+		{"a list of which one failed", func() error {
+			b.InjectCall(fake.CallFault{Method: "ListInstances", Calls: 1, Reason: hosting.Unavailable})
+			_, err := p.ListInstances(t.Context())
+			return err
+		}, "b"},
+	} {
+		_ = c.call()
+		lines := logged(t, &log)
+		require.Len(t, lines, 1, c.what)
+		assert.Equal(t, c.want, lines[0]["provider"], c.what)
+	}
+}

@@ -83,7 +83,8 @@ func (r *Router) RecordEvent(ctx context.Context, instanceID string, event hosti
 }
 
 // Capabilities returns what can be done with instances of a type in a region,
-// on the provider where CreateInstance would create one that names none.
+// on the provider where CreateInstance would create one that names none. Of an
+// instance that exists, ask InstanceCapabilities.
 func (r *Router) Capabilities(ctx context.Context, region, instanceType string) (hosting.CapabilitySet, error) {
 	n, err := r.choose(ctx, hosting.GetFailed, "", region, instanceType, func() hosting.FieldErrors { return nil })
 	if err != nil {
@@ -91,4 +92,15 @@ func (r *Router) Capabilities(ctx context.Context, region, instanceType string) 
 	}
 	set, err := hosting.Capabilities(ctx, n.Provider, region, instanceType)
 	return set, n.failure(hosting.GetFailed, err)
+}
+
+// InstanceCapabilities returns what can be done with an instance, on the
+// provider that its id names.
+func (r *Router) InstanceCapabilities(ctx context.Context, instanceID string) (hosting.CapabilitySet, error) {
+	at, err := r.instance(ctx, hosting.GetFailed, instanceID)
+	if err != nil {
+		return nil, err
+	}
+	set, err := hosting.InstanceCapabilities(ctx, at.Provider, at.id)
+	return set, at.failure(hosting.GetFailed, err)
 }

@@ -1,7 +1,9 @@
 package intercept
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"skillcenter.io/hosting"
 )
@@ -14,6 +16,10 @@ type Call struct {
 	Changes bool
 	// Stream tells that it lasts as long as its caller wants.
 	Stream bool
+	// Provider is the name that the id or the configuration has in it, which
+	// need not be that of a provider; else the name of the provider that is
+	// called. Where that is several, the name is the default one's.
+	Provider string
 	// InstanceID is what it was given.
 	InstanceID string
 	// Name, Type and Region are those of the configuration that it was given,
@@ -23,13 +29,21 @@ type Call struct {
 
 // Result is how a call has ended.
 type Result struct {
+	// Err is what was returned, or [ErrPanicked].
 	Err error
+	// Provider is the name that is in the error or the instance that was
+	// returned; else that of the call.
+	Provider string
 	// InstanceID is that of the instance that was returned, if one was.
 	InstanceID string
 	// Items is how many were returned, if IsList.
 	Items  int
 	IsList bool
 }
+
+// ErrPanicked is the result of a call whose provider has not returned: it
+// panicked, or ended its goroutine. That goes on to the caller as it is.
+var ErrPanicked = errors.New("the provider panicked")
 
 // Hook is told of a call before it is made. The call gets the context that is
 // returned, and its end is told to done, once. Both run in the goroutine of the
@@ -49,11 +63,14 @@ type Provider struct {
 }
 
 // on is a call about an instance.
-func on(method, instanceID string) Call { return Call{Method: method, InstanceID: instanceID} }
+func on(method, instanceID string) Call {
+	id, _ := hosting.ParseID(instanceID) // what is no id names no provider
+	return Call{Method: method, Provider: id.Provider, InstanceID: instanceID}
+}
 
 // with is a call with a configuration.
 func with(method string, config hosting.CloudHostingConfig) Call {
-	return Call{Method: method, Name: config.InstanceName, Type: config.InstanceType, Region: config.Region}
+	return Call{Method: method, Provider: config.Provider, Name: config.InstanceName, Type: config.InstanceType, Region: config.Region}
 }
 
 func (c Call) changing() Call {
@@ -73,7 +90,9 @@ func askList[T any](ctx context.Context, p *Provider, c Call, do func(context.Co
 
 // askInstance makes a call that returns an instance.
 func askInstance(ctx context.Context, p *Provider, c Call, do func(context.Context) (hosting.CloudInstance, error)) (hosting.CloudInstance, error) {
-	return tell(ctx, p, c, do, func(instance hosting.CloudInstance) Result { return Result{InstanceID: instance.ID} })
+	return tell(ctx, p, c, do, func(instance hosting.CloudInstance) Result {
+		return Result{Provider: instance.Provider, InstanceID: instance.ID}
+	})
 }
 
 // act makes a call that returns nothing.
@@ -83,10 +102,25 @@ func act(ctx context.Context, p *Provider, c Call, do func(context.Context) erro
 }
 
 func tell[T any](ctx context.Context, p *Provider, c Call, do func(context.Context) (T, error), sum func(T) Result) (T, error) {
-	ctx, done := p.hook(ctx, c)
+	ctx, done := p.begin(ctx, c)
+	summary := Result{Err: ErrPanicked}
+	defer func() { done(summary) }() // also when the provider panics
 	result, err := do(ctx)
-	summary := sum(result)
+	summary = sum(result)
 	summary.Err = err
-	done(summary)
 	return result, err
+}
+
+// begin tells the hook of a call, and returns what tells it of the end. It
+// fills in whose call it is.
+func (p *Provider) begin(ctx context.Context, c Call) (context.Context, func(Result)) {
+	c.Provider = cmp.Or(c.Provider, p.ProviderName())
+	ctx, done := p.hook(ctx, c)
+	return ctx, func(result Result) {
+		if failed, ok := errors.AsType[*hosting.Error](result.Err); ok {
+			result.Provider = failed.Provider
+		}
+		result.Provider = cmp.Or(result.Provider, c.Provider)
+		done(result)
+	}
 }

@@ -17,16 +17,17 @@ type Forward struct {
 }
 
 var (
-	_ hosting.CloudHostingProvider = Forward{}
-	_ hosting.LogStreamer          = Forward{}
-	_ hosting.InstanceWatcher      = Forward{}
-	_ hosting.InstanceApplier      = Forward{}
-	_ hosting.InstancePlanner      = Forward{}
-	_ hosting.Rollbacker           = Forward{}
-	_ hosting.JobRunner            = Forward{}
-	_ hosting.EventRecorder        = Forward{}
-	_ hosting.CapabilityReporter   = Forward{}
-	_ io.Closer                    = Forward{}
+	_ hosting.CloudHostingProvider       = Forward{}
+	_ hosting.LogStreamer                = Forward{}
+	_ hosting.InstanceWatcher            = Forward{}
+	_ hosting.InstanceApplier            = Forward{}
+	_ hosting.InstancePlanner            = Forward{}
+	_ hosting.Rollbacker                 = Forward{}
+	_ hosting.JobRunner                  = Forward{}
+	_ hosting.EventRecorder              = Forward{}
+	_ hosting.CapabilityReporter         = Forward{}
+	_ hosting.InstanceCapabilityReporter = Forward{}
+	_ io.Closer                          = Forward{}
 )
 
 // StreamLogs implements [hosting.LogStreamer].
@@ -72,6 +73,11 @@ func (f Forward) RecordEvent(ctx context.Context, instanceID string, event hosti
 // Capabilities implements [hosting.CapabilityReporter].
 func (f Forward) Capabilities(ctx context.Context, region, instanceType string) (hosting.CapabilitySet, error) {
 	return hosting.Capabilities(ctx, f.CloudHostingProvider, region, instanceType)
+}
+
+// InstanceCapabilities implements [hosting.InstanceCapabilityReporter].
+func (f Forward) InstanceCapabilities(ctx context.Context, instanceID string) (hosting.CapabilitySet, error) {
+	return hosting.InstanceCapabilities(ctx, f.CloudHostingProvider, instanceID)
 }
 
 // Close closes the provider, if it can be closed.

@@ -91,6 +91,7 @@ func TestForwardHasEveryAbilityAndMethodOfTheProtocol(t *testing.T) {
 		reflect.TypeFor[hosting.CloudHostingProvider](), reflect.TypeFor[hosting.LogStreamer](), reflect.TypeFor[hosting.InstanceWatcher](),
 		reflect.TypeFor[hosting.InstanceApplier](), reflect.TypeFor[hosting.InstancePlanner](), reflect.TypeFor[hosting.Rollbacker](),
 		reflect.TypeFor[hosting.JobRunner](), reflect.TypeFor[hosting.EventRecorder](), reflect.TypeFor[hosting.CapabilityReporter](),
+		reflect.TypeFor[hosting.InstanceCapabilityReporter](),
 	} {
 		assert.True(t, forward.Implements(ability), ability)
 	}
@@ -112,11 +113,11 @@ func TestACallHasTheContextOfTheHookAndTellsWhatItReturned(t *testing.T) {
 		Region: "default", Container: &hosting.ContainerConfig{Image: "web:1"}})
 	require.NoError(t, err)
 	assert.Equal(t, map[string]int{"CreateInstance": 1}, s.reached)
-	assert.Equal(t, intercept.Call{Method: "CreateInstance", Changes: true, Name: "web", Type: hosting.TypeDeployment, Region: "default"}, seen.calls[0])
-	assert.Equal(t, intercept.Result{InstanceID: created.ID}, seen.results[0])
+	assert.Equal(t, intercept.Call{Method: "CreateInstance", Changes: true, Provider: "fake", Name: "web", Type: hosting.TypeDeployment, Region: "default"}, seen.calls[0])
+	assert.Equal(t, intercept.Result{Provider: "fake", InstanceID: created.ID}, seen.results[0])
 	_, err = p.ListInstances(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, intercept.Result{Items: 1, IsList: true}, seen.results[1])
+	assert.Equal(t, intercept.Result{Provider: "fake", Items: 1, IsList: true}, seen.results[1])
 }
 
 func TestAStreamIsToldWhenItIsRangedOverAndWhenItHasEnded(t *testing.T) {
@@ -134,7 +135,7 @@ func TestAStreamIsToldWhenItIsRangedOverAndWhenItHasEnded(t *testing.T) {
 		break
 	}
 	require.Len(t, seen.results, 1)
-	assert.Equal(t, intercept.Result{Items: 1, IsList: true}, seen.results[0])
+	assert.Equal(t, intercept.Result{Provider: "fake", Items: 1, IsList: true}, seen.results[0])
 	assert.True(t, seen.calls[0].Stream)
 
 	func() {
@@ -143,5 +144,30 @@ func TestAStreamIsToldWhenItIsRangedOverAndWhenItHasEnded(t *testing.T) {
 			panic(errors.New("the consumer panics"))
 		}
 	}()
-	assert.Len(t, seen.results, 2, "told also then")
+	require.Len(t, seen.results, 2, "told also then")
+	assert.NoError(t, seen.results[1].Err, "the provider has done nothing wrong")
+}
+
+// broken panics in a call, and in a stream after one item.
+type broken struct{ *fake.Provider }
+
+func (broken) ListInstances(context.Context) ([]hosting.CloudInstance, error) { panic("broken") }
+
+func (broken) WatchInstances(context.Context) iter.Seq2[hosting.InstanceChange, error] {
+	return func(yield func(hosting.InstanceChange, error) bool) {
+		yield(hosting.InstanceChange{}, nil)
+		panic("broken")
+	}
+}
+
+func TestACallWhoseProviderPanicsIsToldToo(t *testing.T) {
+	t.Parallel()
+	var seen recorder
+	p := intercept.Wrap(broken{fake.New()}, seen.hook)
+	assert.PanicsWithValue(t, "broken", func() { _, _ = p.ListInstances(t.Context()) })
+	assert.PanicsWithValue(t, "broken", func() {
+		for range p.WatchInstances(t.Context()) {
+		}
+	})
+	assert.Equal(t, []intercept.Result{{Provider: "fake", Err: intercept.ErrPanicked}, {Provider: "fake", Items: 1, IsList: true, Err: intercept.ErrPanicked}}, seen.results)
 }

@@ -168,6 +168,13 @@ func (p *Provider) Capabilities(ctx context.Context, region, instanceType string
 	})
 }
 
+// InstanceCapabilities returns the capabilities of an instance.
+func (p *Provider) InstanceCapabilities(ctx context.Context, instanceID string) (hosting.CapabilitySet, error) {
+	return ask(ctx, p, on("InstanceCapabilities", instanceID), func(ctx context.Context) (hosting.CapabilitySet, error) {
+		return p.Forward.InstanceCapabilities(ctx, instanceID)
+	})
+}
+
 // StreamLogs streams logs.
 func (p *Provider) StreamLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) iter.Seq2[hosting.LogEntry, error] {
 	return stream(ctx, p, on("StreamLogs", instanceID), func(ctx context.Context) iter.Seq2[hosting.LogEntry, error] {
@@ -184,16 +191,24 @@ func (p *Provider) WatchInstances(ctx context.Context) iter.Seq2[hosting.Instanc
 func stream[T any](ctx context.Context, p *Provider, c Call, open func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	c.Stream = true
 	return func(yield func(T, error) bool) {
-		ctx, done := p.hook(ctx, c)
-		result := Result{IsList: true}
-		defer func() { done(result) }() // also when the consumer panics
+		ctx, done := p.begin(ctx, c)
+		result, called := Result{IsList: true}, true
+		defer func() { // also when the provider or the consumer panics
+			if called {
+				result.Err = ErrPanicked
+			}
+			done(result)
+		}()
 		for item, err := range open(ctx) {
+			called = false
 			if result.Err = err; err == nil {
 				result.Items++
 			}
 			if !yield(item, err) {
 				return
 			}
+			called = true
 		}
+		called = false
 	}
 }

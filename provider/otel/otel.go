@@ -50,11 +50,12 @@ const scope = "skillcenter.io/hosting/provider/otel"
 // of p, and counts and times it. The provider that is called has the span in
 // its context. A stream is one span, from the first look to its end. Of a
 // configuration it tells name, type and region, and nothing else. Abilities are
-// those of p.
+// those of p. If p is several providers, such as a Router, the provider is the
+// one that the instance or the error is of, else the default one.
 //
 // The error is that of the MeterProvider, if it refuses an instrument.
 func Observe(p hosting.CloudHostingProvider, tracers trace.TracerProvider, meters metric.MeterProvider) (hosting.CloudHostingProvider, error) {
-	o := observer{p: p, tracer: tracers.Tracer(scope)}
+	o := observer{tracer: tracers.Tracer(scope)}
 	meter := meters.Meter(scope)
 	var err error
 	if o.duration, err = meter.Float64Histogram(MetricDuration, metric.WithUnit("s"), metric.WithDescription("Duration of calls of a hosting provider."),
@@ -73,7 +74,6 @@ func Observe(p hosting.CloudHostingProvider, tracers trace.TracerProvider, meter
 }
 
 type observer struct {
-	p          hosting.CloudHostingProvider
 	tracer     trace.Tracer
 	duration   metric.Float64Histogram
 	operations metric.Int64Counter
@@ -82,11 +82,14 @@ type observer struct {
 
 func (o observer) observe(ctx context.Context, call intercept.Call) (context.Context, func(intercept.Result)) {
 	began := time.Now()
-	common := []attribute.KeyValue{AttributeOperation.String(call.Method), AttributeProvider.String(o.p.ProviderName())}
 	ctx, span := o.tracer.Start(ctx, "hosting."+call.Method, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(began),
-		trace.WithAttributes(append(common, describe(call)...)...))
+		trace.WithAttributes(describe(call)...))
 	return ctx, func(result intercept.Result) {
 		ended := time.Now()
+		// What the call names need not exist: for metrics that could be too many.
+		provider := AttributeProvider.String(result.Provider)
+		span.SetAttributes(provider)
+		common := []attribute.KeyValue{AttributeOperation.String(call.Method), provider}
 		if call.InstanceID == "" && result.InstanceID != "" {
 			span.SetAttributes(AttributeInstanceID.String(result.InstanceID))
 		}
@@ -117,6 +120,8 @@ func describe(call intercept.Call) []attribute.KeyValue {
 			known = append(known, key.String(value))
 		}
 	}
+	add(AttributeOperation, call.Method)
+	add(AttributeProvider, call.Provider)
 	add(AttributeInstanceID, call.InstanceID)
 	add(AttributeInstanceName, call.Name)
 	add(AttributeInstanceType, call.Type)

@@ -17,6 +17,8 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/fake"
+	"skillcenter.io/hosting/provider"
+	"skillcenter.io/hosting/provider/driver"
 	"skillcenter.io/hosting/provider/otel"
 )
 
@@ -190,4 +192,42 @@ func TestNothingElseOfAConfigurationIsTold(t *testing.T) {
 	for _, value := range attributes(w.span(t).Attributes()) {
 		assert.NotContains(t, value, "hush")
 	}
+}
+
+func TestSpansAndMetricsNameTheProviderThatACallWasAbout(t *testing.T) {
+	t.Parallel()
+	w := world{spans: tracetest.NewSpanRecorder(), meter: sdkmetric.NewManualReader()}
+	edge := fake.New(fake.WithRegions("edge"))
+	router, err := provider.NewRouter("a", []provider.Named{
+		{Name: "a", Backend: driver.Backend{Provider: fake.New()}}, {Name: "b", Backend: driver.Backend{Provider: edge}},
+	})
+	require.NoError(t, err)
+	w.p, err = otel.Observe(router, sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans)),
+		sdkmetric.NewMeterProvider(sdkmetric.WithReader(w.meter)))
+	require.NoError(t, err)
+	there := config
+	there.Region = "edge"
+	_, err = w.p.CreateInstance(t.Context(), there)
+	require.NoError(t, err)
+	assert.Equal(t, "b", attributes(w.span(t).Attributes())[otel.AttributeProvider])
+	require.NoError(t, w.p.ScaleInstance(t.Context(), "b:edge.deployment.web", 2))
+	assert.Equal(t, "b", attributes(w.span(t).Attributes())[otel.AttributeProvider])
+	for _, nobody := range []string{"c", "d", "e"} {
+		require.ErrorIs(t, w.p.ScaleInstance(t.Context(), nobody+":edge.deployment.web", 2), hosting.NotFound)
+		assert.Equal(t, "a", attributes(w.span(t).Attributes())[otel.AttributeProvider])
+	}
+	var data metricdata.ResourceMetrics
+	require.NoError(t, w.meter.Collect(t.Context(), &data))
+	counts := map[string]int64{}
+	for _, m := range data.ScopeMetrics[0].Metrics {
+		if m.Name != otel.MetricOperations {
+			continue
+		}
+		for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+			name, _ := p.Attributes.Value(otel.AttributeProvider)
+			counts[name.AsString()+" "+key(p.Attributes)] = p.Value
+		}
+	}
+	assert.Equal(t, map[string]int64{"b CreateInstance": 1, "b ScaleInstance": 1, "a ScaleInstance NotFound": 3}, counts,
+		"names that callers make up are not in it")
 }
