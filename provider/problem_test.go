@@ -375,6 +375,10 @@ func mistakes() []mistake {
 			`h.yaml:1: kubernetes.burst: 0: allowed: more than 0 with qps`},
 		{"a qps that is no number", "kubernetes:\n  qps: .inf\n",
 			`h.yaml:2: kubernetes.qps: ".inf": allowed: a number`},
+		{"a storage class for a type that is none", "kubernetes:\n  storageClasses:\n    ssd: fast\n    gold: fast\n",
+			`h.yaml:4: kubernetes.storageClasses.gold: "gold": allowed: standard, ssd, shared`},
+		{"a storage class that is none", "kubernetes:\n  storageClasses:\n    standard: fast\n    ssd: Fast Disk\n",
+			`h.yaml:4: kubernetes.storageClasses.ssd: "Fast Disk": allowed: the name of a storage class`},
 		{"logStreams that are none", "kubernetes:\n  logStreams: -1\n",
 			`h.yaml:2: kubernetes.logStreams: -1: allowed: a positive number`},
 	}
