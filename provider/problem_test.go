@@ -195,7 +195,7 @@ func mistakes() []mistake {
 		{"a key that is nearly one", "hosting:\n  fake:\n  enabeld: true\n",
 			`h.yaml:3: hosting.enabeld: unknown key (did you mean "enabled"?): allowed: enabled, defaultProvider, defaults, monitoring, cost, store, or a provider: a mapping under its name, which is lower-case letters, digits and '-' inside, at most 63 characters`},
 		{"a section that is nearly one", "hosting:\n  fake:\n  montoring:\n    enabled: true\n",
-			`h.yaml:3: hosting.montoring: unknown key (did you mean "monitoring"?): allowed: enabled, defaultProvider, defaults, monitoring, cost, store, or a provider: a mapping under its name, which is lower-case letters, digits and '-' inside, at most 63 characters`},
+			`h.yaml:3: hosting.montoring: unknown key (did you mean "monitoring"?): allowed: enabled, defaultProvider, defaults, monitoring, cost, store, or a provider: a mapping under its name, which is lower-case letters, digits and '-' inside, at most 63 characters; a provider of this name needs type`},
 		{"no provider", "hosting:\n  enabled: true\n",
 			`h.yaml:1: hosting: no provider is enabled: allowed: at least one, such as kubernetes: {enabled: true}`},
 		{"no enabled provider", "hosting:\n  fake: {enabled: false}\n",
