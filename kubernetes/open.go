@@ -221,6 +221,10 @@ func (f fileSection) keyOf(field string) string {
 	if len(f.Regions) == 0 && strings.HasPrefix(field, "regions[") {
 		return "namespace" // the regions of the protocol are made of it
 	}
+	// The keys of a map are keys of the file as well.
+	if name, found := strings.CutPrefix(field, "storageClasses["); found {
+		return "storageClasses." + strings.TrimSuffix(name, "]")
+	}
 	return cmp.Or(keys[field], field)
 }
 

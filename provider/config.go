@@ -276,8 +276,12 @@ func (l *loader) split(root *node) (own *node, sections []named) {
 				case isProvider(e):
 					sections = append(sections, named{e, path})
 				default:
-					l.problem(e.line, path, "unknown key%s: allowed: %s, or a provider: %s",
-						didYouMean(e.key, ownKeys), strings.Join(ownKeys, ", "), providerAllowed)
+					hint := ""
+					if mayBeProvider(e) {
+						hint = "; a provider of this name needs type"
+					}
+					l.problem(e.line, path, "unknown key%s: allowed: %s, or a provider: %s%s",
+						didYouMean(e.key, ownKeys), strings.Join(ownKeys, ", "), providerAllowed, hint)
 				}
 			}
 		case kubernetesKey:
@@ -293,8 +297,11 @@ func (l *loader) split(root *node) (own *node, sections []named) {
 // isProvider tells whether an entry of "hosting" is the section of a provider.
 // One that is nearly a key of the host's needs a type to be one.
 func isProvider(e entry) bool {
-	return providerName.MatchString(e.key) && (e.value.kind == aMapping || e.value.null) &&
-		(e.value.child("type") != nil || nearest(e.key, ownKeys) == "")
+	return mayBeProvider(e) && (e.value.child("type") != nil || nearest(e.key, ownKeys) == "")
+}
+
+func mayBeProvider(e entry) bool {
+	return providerName.MatchString(e.key) && (e.value.kind == aMapping || e.value.null)
 }
 
 var (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 
 	"github.com/hashicorp/go-multierror"
@@ -24,6 +25,7 @@ type Host struct {
 	extension  hosting.HostingExtensionSdkAdapter
 	controller *autoscale.Controller // nil if nothing acts on policies here
 	documents  store.Store
+	logger     *slog.Logger
 
 	mu      sync.Mutex
 	closed  bool
@@ -36,7 +38,7 @@ type Host struct {
 
 // assemble makes a host of what was opened.
 func assemble(config Config, router *Router, documents store.Store, elector autoscale.Elector, set settingsOfProgram) (*Host, error) {
-	h := &Host{router: router, documents: documents, provider: router}
+	h := &Host{router: router, documents: documents, logger: set.logger, provider: router}
 	if config.Monitoring.LogRetention > 0 {
 		h.provider = retained{Router: router, keep: config.Monitoring.LogRetention}
 	}
@@ -69,8 +71,8 @@ func (h *Host) Extension() hosting.HostingExtensionSdkAdapter { return h.extensi
 
 // Run does what happens in the background until ctx ends or the host is closed,
 // and returns nil then: it keeps the providers' caches, and acts on policies if
-// monitoring is enabled. The first failure ends it all and is returned. When it
-// returns, nothing runs any more. It may be called again, but not while it runs
+// monitoring is enabled. The first failure ends it all, and is logged and
+// returned: the host can still be used then, without them. When it returns, nothing runs any more. It may be called again, but not while it runs
 // or after Close: that is a Conflict.
 func (h *Host) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -94,7 +96,11 @@ func (h *Host) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	})
-	return group.Wait()
+	err = group.Wait()
+	if err != nil {
+		h.logger.ErrorContext(ctx, "hosting: the host runs no longer", "error", err)
+	}
+	return err
 }
 
 func ran(what string, err error) error {

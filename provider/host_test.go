@@ -122,6 +122,7 @@ func TestTheFirstFailureEndsAHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
 		ended := false
+		var log strings.Builder
 		host := open(t, two, opens(func(name string, b *driver.Backend) {
 			b.Run = func(ctx context.Context) error {
 				if name == "b" {
@@ -133,11 +134,12 @@ func TestTheFirstFailureEndsAHost(t *testing.T) {
 				ended = true
 				return nil
 			}
-		}))
+		}), provider.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		err := host.Run(t.Context())
 		assert.ErrorIs(t, err, broken)
 		assert.EqualError(t, err, "running provider b: broken")
 		assert.True(t, ended, "it waits for the others")
+		assert.Contains(t, log.String(), `level=ERROR msg="hosting: the host runs no longer" error="running provider b: broken"`)
 	})
 }
 
