@@ -160,8 +160,8 @@ func (c *Controller) attend(ctx context.Context, t *tracker, instances map[strin
 		var err error
 		instance, err = c.config.Provider.GetInstance(ctx, t.Policy.InstanceID)
 		switch {
-		// Otherwise it may be that this process has not been told of its provider.
-		case hosting.CodeOf(err) == hosting.InstanceNotFound && t.seen:
+		// Whoever has never seen it may look in the wrong place.
+		case t.seen && gone(t.Policy.InstanceID, err):
 			c.forget(ctx, t)
 			return
 		case err != nil:
