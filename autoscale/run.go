@@ -166,8 +166,8 @@ func (c *Controller) look(ctx context.Context, t *tracker, instances map[string]
 		var err error
 		instance, err = c.config.Provider.GetInstance(ctx, t.Policy.InstanceID)
 		switch {
-		// Otherwise it may be that this process has not been told of its provider.
-		case hosting.CodeOf(err) == hosting.InstanceNotFound && t.seen:
+		// Whoever has never seen it may look in the wrong place.
+		case t.seen && gone(t.Policy.InstanceID, err):
 			c.forget(ctx, t)
 			return hosting.CloudInstance{}, false
 		case err != nil:

@@ -182,7 +182,7 @@ func (c *Controller) takeOver(ctx context.Context, t *tracker) bool {
 func (c *Controller) release(ctx context.Context, t *tracker) {
 	if t.Step != nil {
 		instance, err := c.config.Provider.GetInstance(ctx, t.Policy.InstanceID)
-		if err != nil && hosting.CodeOf(err) != hosting.InstanceNotFound {
+		if err != nil && !gone(t.Policy.InstanceID, err) {
 			c.report(ctx, t, "reading the instance", err)
 			return
 		}
@@ -192,7 +192,7 @@ func (c *Controller) release(ctx context.Context, t *tracker) {
 	}
 	if t.Owned {
 		err := c.config.Backend.GiveBack(ctx, t.Policy.InstanceID)
-		if err != nil && !errors.Is(err, hosting.Unsupported) && !errors.Is(err, hosting.NotFound) {
+		if err != nil && !errors.Is(err, hosting.Unsupported) && !gone(t.Policy.InstanceID, err) {
 			c.report(ctx, t, "giving the instance back to the platform's autoscaler", err)
 			return
 		}
@@ -210,6 +210,18 @@ func (c *Controller) release(ctx context.Context, t *tracker) {
 			c.report(ctx, t, "writing down what was given back", err)
 		}
 	}
+}
+
+// gone tells whether an error says that an instance does not exist, and its own
+// provider says so. This process may not have been told of that provider; then
+// another one answers, which does not know.
+func gone(instanceID string, err error) bool {
+	failed, ok := errors.AsType[*hosting.Error](err)
+	if !ok || failed.Code != hosting.InstanceNotFound {
+		return false
+	}
+	id, err := hosting.ParseID(instanceID)
+	return err != nil || id.Provider == "" || failed.Provider == "" || id.Provider == failed.Provider
 }
 
 // forget removes the document of a policy that is deleted, or whose instance is.

@@ -10,9 +10,15 @@ import (
 )
 
 // Observe returns a provider that logs every call of p when it has ended:
-// method, provider, instance, duration, how many items it returned, and the code, reason
-// and message of an error. Of a configuration it logs name, type and region,
-// and nothing else. Streams are logged when they end. Abilities are those of p.
+// method, provider, instance, duration, how many items it returned, and the
+// code, reason and message of an error. Streams are logged when they end.
+// Abilities are those of p.
+//
+// Of a configuration it logs name, type and region. But the message of an error
+// is logged as it is, and one that refuses a configuration shows the values that
+// it refuses, such as an image or an argument: put what is secret into secretEnv
+// and nowhere else. Values of env and secretEnv are never shown.
+//
 // If p is several providers, such as a [Router], the provider is the one that
 // the instance or the error is of, else the default one.
 //

@@ -79,6 +79,50 @@ func TestCallsAreLoggedAtALevelThatFitsTheirOutcome(t *testing.T) {
 	assert.EqualValues(t, 1, lines[0]["items"])
 }
 
+// A refusal shows the values that it refuses, but none of a variable.
+func TestRefusalsAreLoggedWithoutTheValuesOfVariables(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	for _, hush := range []string{"hush", "hush\x00", "hush\xff", "hush" + strings.Repeat("x", 300<<10)} {
+		f := fake.New()
+		p := provider.Observe(newRouter(t, backend("a", f)), slog.New(slog.NewTextHandler(&log, nil)))
+		job := deployment("job")
+		job.InstanceType = hosting.TypeJob
+		for _, there := range []hosting.CloudHostingConfig{job, deployment("web")} {
+			_, err := f.CreateInstance(t.Context(), there)
+			require.NoError(t, err)
+		}
+		with := func(change func(*hosting.CloudHostingConfig)) hosting.CloudHostingConfig {
+			config := deployment("new")
+			change(&config)
+			config.Container.Env = map[string]string{"A": hush}
+			config.Env, config.SecretEnv = map[string]string{"B": hush}, hosting.SecretMap{"C": hush}
+			return config
+		}
+		create := func(config hosting.CloudHostingConfig) error {
+			_, err := p.CreateInstance(t.Context(), config)
+			return err
+		}
+		apply := func(config hosting.CloudHostingConfig) error {
+			_, err := hosting.ApplyInstance(t.Context(), p, config)
+			return err
+		}
+		image := with(func(config *hosting.CloudHostingConfig) {
+			config.Container.Image = "https://user:shown@registry.example.com/web"
+		})
+		assert.Error(t, create(image))
+		assert.Error(t, apply(image))
+		assert.Error(t, create(with(func(config *hosting.CloudHostingConfig) { config.Region = "moon" })))
+		assert.Error(t, create(with(func(config *hosting.CloudHostingConfig) { config.InstanceName = "web" })), "another configuration")
+		assert.Error(t, apply(with(func(config *hosting.CloudHostingConfig) {
+			config.InstanceName, config.InstanceType = "job", hosting.TypeJob
+		})), "a job cannot change")
+	}
+	assert.Equal(t, 20, strings.Count(log.String(), "hosting call"))
+	assert.Contains(t, log.String(), "user:shown@")
+	assert.NotContains(t, log.String(), "hush")
+}
+
 func TestOfAConfigurationOnlyNameTypeAndRegionAreLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -48,10 +48,17 @@ const scope = "skillcenter.io/hosting/provider/otel"
 
 // Observe returns a provider that has a span of kind client around every call
 // of p, and counts and times it. The provider that is called has the span in
-// its context. A stream is one span, from the first look to its end. Of a
-// configuration it tells name, type and region, and nothing else. Abilities are
-// those of p. If p is several providers, such as a Router, the provider is the
-// one that the instance or the error is of, else the default one.
+// its context. A stream is one span, from the first look to its end. Abilities are
+// those of p.
+//
+// Of a configuration it tells name, type and region. But the status of a span
+// has the message of an error as it is, and one that refuses a configuration
+// shows the values that it refuses, such as an image or an argument: put what is
+// secret into secretEnv and nowhere else. Values of env and secretEnv are never
+// shown.
+//
+// If p is several providers, such as a Router, the provider is the one that the
+// instance or the error is of, else the default one.
 //
 // The error is that of the MeterProvider, if it refuses an instrument.
 func Observe(p hosting.CloudHostingProvider, tracers trace.TracerProvider, meters metric.MeterProvider) (hosting.CloudHostingProvider, error) {

@@ -231,3 +231,19 @@ func TestSpansAndMetricsNameTheProviderThatACallWasAbout(t *testing.T) {
 	assert.Equal(t, map[string]int64{"b CreateInstance": 1, "b ScaleInstance": 1, "a ScaleInstance NotFound": 3}, counts,
 		"names that callers make up are not in it")
 }
+
+// A refusal shows the values that it refuses, but none of a variable.
+func TestAStatusHasNoValueOfAVariable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	refused := config
+	refused.Container = &hosting.ContainerConfig{Image: "https://user:shown@registry.example.com/web", Env: map[string]string{"A": "hush\x00"}}
+	refused.Env, refused.SecretEnv = map[string]string{"B": "hush\xff"}, hosting.SecretMap{"C": "hush\x00"}
+	_, err := w.p.CreateInstance(t.Context(), refused)
+	require.ErrorIs(t, err, hosting.InvalidArgument)
+	status := w.span(t).Status().Description
+	for _, field := range []string{"user:shown@", "container.env[A]", "env[B]", "secretEnv[C]"} {
+		assert.Contains(t, status, field)
+	}
+	assert.NotContains(t, status, "hush")
+}
