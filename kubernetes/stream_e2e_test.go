@@ -257,9 +257,10 @@ func TestARestartOrUpdateLeavesNoGap(t *testing.T) {
 	require.NoError(t, w.DeleteInstance(t.Context(), instance.ID))
 	runs, gaps := requireNumbered(t, f.end(t), 0)
 	assert.Equal(t, 4, runs)
-	// On a busy machine a pod may be gone before its end is known to be read.
+	// On a busy machine a pod may be gone before its end is known to be read, and
+	// then nothing tells whether its container ran once more.
 	for _, entry := range f.all() {
-		assert.Contains(t, []string{"", "deleted"}, entry.Gap())
+		assert.Contains(t, []string{"", "deleted", "restarts"}, entry.Gap())
 	}
 	assert.LessOrEqual(t, gaps, 4)
 }

@@ -190,7 +190,7 @@ func policyFollowsLoad(t *testing.T, e *env) {
 	}
 	load(10)
 	policy := e.between(id, 1, 2)
-	policy.ScaleUpRules[0].Threshold, policy.ScaleUpRules[0].EvaluationPeriod = 60, hosting.Duration(e.x.Interval)
+	policy.ScaleUpRules[0].Threshold, policy.ScaleUpRules[0].EvaluationPeriod = 40, hosting.Duration(e.x.Interval)
 	policy.ScaleDownRules[0].Threshold, policy.ScaleDownRules[0].EvaluationPeriod = 30, hosting.Duration(e.x.Interval)
 	e.createPolicy(t, policy)
 	e.looks(3)
