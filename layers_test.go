@@ -46,6 +46,7 @@ func floors() []floor {
 		{path: "internal/intercept", ours: []string{"."}},
 		{path: "internal/loglines", ours: []string{"."}},
 		{path: "internal/mocks", ours: []string{"."}, others: []string{"github.com/golang/mock/"}},
+		{path: "internal/reference", ours: slices.Concat(backends, []string{"fake", "provider/conformance"}), others: lean},
 		{path: "internal/testcluster", others: anything},
 
 		{path: "autoscale", ours: slices.Concat(shared, []string{"provider/store"}), others: lean},
@@ -77,10 +78,10 @@ func floors() []floor {
 
 // never lists what no program gets by importing a package of ours, whatever
 // its floor allows.
-var never = []string{"github.com/golang/mock/", "github.com/stretchr/testify/", module + "/internal/mocks", module + "/internal/testcluster"}
+var never = []string{"github.com/golang/mock/", "github.com/stretchr/testify/", module + "/internal/mocks", module + "/internal/reference", module + "/internal/testcluster"}
 
 // tests are the packages that are for tests only.
-var tests = []string{"internal/mocks", "internal/testcluster"}
+var tests = []string{"internal/mocks", "internal/reference", "internal/testcluster"}
 
 // forbidden is what a package pulls in under no circumstances. It repeats what
 // follows from floors, so that a change there does not allow it by accident.

@@ -11,6 +11,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/autoscale"
+	"skillcenter.io/hosting/internal/reference"
 	"skillcenter.io/hosting/provider"
 	"skillcenter.io/hosting/provider/conformance"
 	"skillcenter.io/hosting/provider/driver"
@@ -21,7 +22,7 @@ import (
 func openExtended(names ...string) *provider.Router {
 	var backends []provider.Named
 	for _, name := range names {
-		p := newReference()
+		p := reference.New()
 		backends = append(backends, provider.Named{Name: name, Backend: driver.Backend{Provider: p, Volumes: p, Services: p, Scaling: p, Checker: p}})
 	}
 	r, err := provider.NewRouter(names[0], backends)
@@ -49,7 +50,7 @@ func conformExtended(t *testing.T, open func() hosting.CloudHostingProvider, rou
 	conformance.RunExtension(t, conformance.ExtensionHarness{
 		Harness: conformance.Harness{
 			Provider:      func(*testing.T) hosting.CloudHostingProvider { return open() },
-			Container:     container,
+			Container:     reference.Container,
 			Wrap:          func(t *testing.T, run func(*testing.T)) { synctest.Test(t, run) },
 			ProviderNames: names,
 		},

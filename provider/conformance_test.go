@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/reference"
 	"skillcenter.io/hosting/provider"
 	"skillcenter.io/hosting/provider/driver"
 )
@@ -14,8 +15,8 @@ import (
 func openReferences(names ...string) *provider.Router {
 	var backends []provider.Named
 	for _, name := range names {
-		p := newReference()
-		backends = append(backends, provider.Named{Name: name, Backend: driver.Backend{Provider: p, Volumes: p}})
+		p := reference.New()
+		backends = append(backends, provider.Named{Name: name, Backend: driver.Backend{Provider: p, Volumes: p, Services: p}})
 	}
 	r, err := provider.NewRouter(names[0], backends)
 	if err != nil {

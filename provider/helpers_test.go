@@ -1,24 +1,23 @@
 package provider_test
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/fake"
+	"skillcenter.io/hosting/internal/reference"
 	"skillcenter.io/hosting/provider"
 	"skillcenter.io/hosting/provider/conformance"
 	"skillcenter.io/hosting/provider/driver"
 )
 
-// backend is a fake as a backend of a Router.
+// backend is a fake as a backend of a Router, without services and the other
+// things that a platform need not have.
 func backend(name string, p *fake.Provider) provider.Named {
 	return provider.Named{Name: name, Backend: driver.Backend{Provider: p, Volumes: p}}
 }
@@ -47,64 +46,11 @@ func failed(t *testing.T, err error) *hosting.Error {
 	return e
 }
 
-// reference is the fake with containers that do what the conformance suite asks
-// for.
-type reference struct{ *fake.Provider }
-
-func newReference() reference { return reference{fake.New(fake.WithWorkload(workload))} }
-
-const missingImage = "registry.example.com/missing:1"
-
-func (p reference) CreateInstance(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
-	p.miss(config)
-	return p.Provider.CreateInstance(ctx, config)
-}
-
-func (p reference) ApplyInstance(ctx context.Context, config hosting.CloudHostingConfig) (hosting.CloudInstance, error) {
-	p.miss(config)
-	return p.Provider.ApplyInstance(ctx, config)
-}
-
-// miss lets the image that is missing be missing.
-func (p reference) miss(config hosting.CloudHostingConfig) {
-	if config.Container != nil && config.Container.Image == missingImage {
-		p.InjectStart(fake.StartFault{Instance: config.InstanceName, Failure: fake.ImagePullBackOff})
-	}
-}
-
-func container(w conformance.Workload) hosting.ContainerConfig {
-	if w == conformance.MissingImage {
-		return hosting.ContainerConfig{Image: missingImage}
-	}
-	return hosting.ContainerConfig{Image: "registry.example.com/conformance:1", Args: []string{string(w)}}
-}
-
-func workload(config hosting.CloudHostingConfig) fake.Workload {
-	w := fake.Workload{LogInterval: 200 * time.Millisecond, LogLine: logLine}
-	if len(config.Container.Args) == 0 {
-		return w
-	}
-	switch conformance.Workload(config.Container.Args[0]) {
-	case conformance.Serve:
-		w.RunTime = 1000 * time.Hour
-	case conformance.Complete:
-		w.RunTime = 5 * time.Second
-	case conformance.Fail:
-		w.RunTime, w.ExitCode = time.Second, 1
-	}
-	return w
-}
-
-func logLine(n int) string {
-	levels := map[int]string{2: "ERROR ", 4: "WARN ", 6: "INFO "}
-	return fmt.Sprintf("%sline %d", levels[n], n+1)
-}
-
 // conform runs the suite in virtual time.
 func conform(t *testing.T, open func() hosting.CloudHostingProvider, names ...string) {
 	conformance.Run(t, conformance.Harness{
 		Provider:      func(*testing.T) hosting.CloudHostingProvider { return open() },
-		Container:     container,
+		Container:     reference.Container,
 		Wrap:          func(t *testing.T, run func(*testing.T)) { synctest.Test(t, run) },
 		ProviderNames: names,
 	})

@@ -13,12 +13,13 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/fake"
+	"skillcenter.io/hosting/internal/reference"
 	"skillcenter.io/hosting/provider"
 )
 
 func TestAnObservedProviderConforms(t *testing.T) {
 	conform(t, func() hosting.CloudHostingProvider {
-		return provider.Observe(newReference(), slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		return provider.Observe(reference.New(), slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/autoscale"
 	"skillcenter.io/hosting/fake"
+	"skillcenter.io/hosting/internal/reference"
 	"skillcenter.io/hosting/provider"
 	"skillcenter.io/hosting/provider/conformance"
 	"skillcenter.io/hosting/provider/driver"
@@ -41,12 +42,12 @@ func catalog() skills {
 // in after, which is given the id of the instance.
 type extended struct {
 	*provider.Router
-	reference reference
+	reference reference.Provider
 	after     *func(call, id string, config hosting.CloudHostingConfig)
 }
 
 func newExtended() extended {
-	p := newReference()
+	p := reference.New()
 	router, err := provider.NewRouter("fake", []provider.Named{{Name: "fake", Backend: driver.Backend{Provider: p, Volumes: p, Services: p, Checker: p}}})
 	if err != nil {
 		panic(err)

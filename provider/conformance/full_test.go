@@ -5,12 +5,13 @@ import (
 	"errors"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/reference"
 )
 
 // full is the reference with what the defects need to spoil it.
-type full struct{ reference }
+type full struct{ reference.Provider }
 
-func newFull() full { return full{newReference()} }
+func newFull() full { return full{reference.New()} }
 
 // copy returns what is left of a configuration after JSON.
 func (p full) copy(original config) (copied config) {
