@@ -318,6 +318,32 @@ func InstanceCapabilities(ctx context.Context, p CloudHostingProvider, instanceI
 	return Capabilities(ctx, p, id.Region, id.Type)
 }
 
+// ProviderInfo describes a provider.
+type ProviderInfo struct {
+	// Name is the configured name, which stands in ids where there are several.
+	Name string `json:"name"`
+	// Regions and InstanceTypes are what can be created there; the first
+	// region is the default.
+	Regions       []string `json:"regions"`
+	InstanceTypes []string `json:"instanceTypes"`
+}
+
+// ProviderLister is the ability to tell of which providers one consists.
+type ProviderLister interface {
+	// Providers returns the providers behind this one, the default one first.
+	// It does no I/O.
+	Providers() []ProviderInfo
+}
+
+// Providers returns the providers of which p consists, see [ProviderLister]. A
+// provider without that ability consists of itself.
+func Providers(p CloudHostingProvider) []ProviderInfo {
+	if l, ok := p.(ProviderLister); ok {
+		return l.Providers()
+	}
+	return []ProviderInfo{{Name: p.ProviderName(), Regions: p.SupportedRegions(), InstanceTypes: p.SupportedInstanceTypes()}}
+}
+
 // missing is the error for an ability that p does not have. As everywhere, a
 // context that has ended goes first.
 func missing(ctx context.Context, p CloudHostingProvider, code Code, instanceID, what string) error {

@@ -74,6 +74,7 @@ var (
 	_ hosting.EventRecorder              = (*Router)(nil)
 	_ hosting.CapabilityReporter         = (*Router)(nil)
 	_ hosting.InstanceCapabilityReporter = (*Router)(nil)
+	_ hosting.ProviderLister             = (*Router)(nil)
 	_ hosting.VolumeManager              = (*Router)(nil)
 	_ hosting.ServiceDiscovery           = (*Router)(nil)
 	_ autoscale.Backend                  = (*Router)(nil)
@@ -124,6 +125,15 @@ func (r *Router) Backend(name string) (Named, bool) {
 		return Named{}, false
 	}
 	return r.backends[i], true
+}
+
+// Providers returns what the backends are and can do, the default one first.
+func (r *Router) Providers() []hosting.ProviderInfo {
+	infos := make([]hosting.ProviderInfo, len(r.backends))
+	for i, n := range r.backends {
+		infos[i] = hosting.ProviderInfo{Name: n.Name, Regions: n.Provider.SupportedRegions(), InstanceTypes: n.Provider.SupportedInstanceTypes()}
+	}
+	return infos
 }
 
 // SupportedRegions returns the regions of all providers, those of the default

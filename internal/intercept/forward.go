@@ -27,6 +27,7 @@ var (
 	_ hosting.EventRecorder              = Forward{}
 	_ hosting.CapabilityReporter         = Forward{}
 	_ hosting.InstanceCapabilityReporter = Forward{}
+	_ hosting.ProviderLister             = Forward{}
 	_ io.Closer                          = Forward{}
 )
 
@@ -79,6 +80,9 @@ func (f Forward) Capabilities(ctx context.Context, region, instanceType string) 
 func (f Forward) InstanceCapabilities(ctx context.Context, instanceID string) (hosting.CapabilitySet, error) {
 	return hosting.InstanceCapabilities(ctx, f.CloudHostingProvider, instanceID)
 }
+
+// Providers implements [hosting.ProviderLister].
+func (f Forward) Providers() []hosting.ProviderInfo { return hosting.Providers(f.CloudHostingProvider) }
 
 // Close closes the provider, if it can be closed.
 func (f Forward) Close() error {

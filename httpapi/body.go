@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/wire"
+)
+
+// bodyWithin is how long a client may take to send a body.
+const bodyWithin = 30 * time.Second
+
+// body reads the JSON body into value. Fields that it does not have are a
+// mistake, and so is a body that is missing.
+func (q *request) body(value any) { q.readBody(value, false) }
+
+// optionalBody is body, but none at all will do.
+func (q *request) optionalBody(value any) { q.readBody(value, true) }
+
+func (q *request) readBody(value any, optional bool) {
+	// So that whoever sends slowly does not keep its place. Where that cannot be
+	// set, it is up to the server.
+	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(bodyWithin))
+	data, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, q.api.maxBody))
+	_ = http.NewResponseController(q.w).SetReadDeadline(time.Time{})
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		q.invalidate(&refusal{status: http.StatusRequestEntityTooLarge, reason: hosting.InvalidArgument,
+			message: fmt.Sprintf("the body is too large: allowed: at most %d bytes", tooLarge.Limit)})
+		return
+	}
+	if err != nil {
+		q.mistake("the body cannot be read: %w", err)
+		return
+	}
+	if len(data) == 0 && optional {
+		return
+	}
+	mediaType, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
+	if err != nil || mediaType != wire.JSON {
+		q.invalidate(&refusal{status: http.StatusUnsupportedMediaType, reason: hosting.InvalidArgument,
+			message: fmt.Sprintf("Content-Type %.80q: allowed: %s", q.r.Header.Get("Content-Type"), wire.JSON)})
+		return
+	}
+	if err := decodeJSON(data, value); err != nil {
+		q.mistake("body: %w", err)
+	}
+}
+
+// decodeJSON reads one JSON value and nothing else. Its errors name the field
+// and what is allowed, and never a value that was meant to be text: that may be
+// a secret.
+func decodeJSON(data []byte, value any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(value)
+	if err == nil {
+		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		return errors.New("there is something behind the JSON value: allowed: one value")
+	}
+	var syntax *json.SyntaxError
+	var typed *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("it is empty: allowed: a JSON value")
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("it is no JSON: %w", err)
+	case errors.As(err, &typed):
+		field := typed.Field
+		if field == "" {
+			field = "the value"
+		}
+		return fmt.Errorf("%s: a JSON %s: allowed: %s", field, typed.Value, jsonType(typed.Type.String()))
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// jsonType says in JSON's words what a Go type takes.
+func jsonType(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "map"), strings.HasPrefix(goType, "hosting."), strings.HasPrefix(goType, "wire."), strings.HasPrefix(goType, "*"):
+		return "an object"
+	case strings.HasPrefix(goType, "[]"):
+		return "an array"
+	case strings.HasPrefix(goType, "int"):
+		return "a whole number that is not too large"
+	case strings.HasPrefix(goType, "float"):
+		return "a number"
+	case goType == "bool":
+		return "true or false"
+	}
+	return "text"
+}
