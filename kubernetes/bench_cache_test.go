@@ -3,11 +3,15 @@
 package kubernetes_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
-	"runtime"
+	goruntime "runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,8 +20,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/runtime"
 	clientset "k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"skillcenter.io/hosting/kubernetes"
 )
 
 // manyInstances is how many instances BenchmarkCache has: 10,000 unless the
@@ -84,24 +91,53 @@ func reportMemory(b *testing.B, bytes float64) {
 	}
 }
 
-// fill creates instances at replicas 0. The Deployments are scaled down behind
-// the provider's back, before most of their pods are made.
+// fill creates instances at replicas 0, so that the controllers, who share the
+// processors, make no pods.
 func (w *world) fill(tb testing.TB, n int) {
 	tb.Helper()
+	p := w.provider(tb, w.cluster.Config(), func(c *kubernetes.Config) {
+		c.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return withoutReplicas{next} }
+	})
 	group, ctx := errgroup.WithContext(tb.Context())
 	group.SetLimit(benchWorkers)
 	for i := range n {
 		group.Go(func() error {
-			name := fmt.Sprintf("web-%d", i)
-			if _, err := w.CreateInstance(ctx, benchConfig(name)); err != nil {
-				return err
-			}
-			_, err := w.client.AppsV1().Deployments(w.namespace).Patch(ctx, name, types.MergePatchType,
-				[]byte(`{"spec":{"replicas":0}}`), metav1.PatchOptions{})
+			_, err := p.CreateInstance(ctx, benchConfig(fmt.Sprintf("web-%d", i)))
 			return err
 		})
 	}
 	require.NoError(tb, group.Wait())
+}
+
+// withoutReplicas creates Deployments at replicas 0, whatever is asked for.
+type withoutReplicas struct{ next http.RoundTripper }
+
+func (t withoutReplicas) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/deployments") {
+		return t.next.RoundTrip(r)
+	}
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	object, kind, err := scheme.Codecs.UniversalDeserializer().Decode(data, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	deployment := object.(*appsv1.Deployment)
+	deployment.Spec.Replicas = new(int32)
+	info, found := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), r.Header.Get("Content-Type"))
+	if !found {
+		return nil, fmt.Errorf("no serializer for %q", r.Header.Get("Content-Type"))
+	}
+	data, err = runtime.Encode(scheme.Codecs.EncoderForVersion(info.Serializer, kind.GroupVersion()), deployment)
+	if err != nil {
+		return nil, err
+	}
+	changed := r.Clone(r.Context())
+	changed.Body, changed.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	changed.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	return t.next.RoundTrip(changed)
 }
 
 // protobufClient returns a client that speaks as the provider's does.
@@ -149,25 +185,28 @@ func medianTime(tb testing.TB, do func(context.Context) error) time.Duration {
 
 // heap is what is reachable, in bytes.
 func heap() uint64 {
-	var stats runtime.MemStats
+	var stats goruntime.MemStats
 	for range 3 { // finalizers, and what they held
-		runtime.GC()
+		goruntime.GC()
 	}
-	runtime.ReadMemStats(&stats)
+	goruntime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }
 
-// heapOfEmptyCache is the heap once a provider without instances has a cache:
-// what a connection and its buffers take does not grow with the instances. That
+// heapOfEmptyCache is the heap once a provider with a single instance has a
+// cache: what a connection and its buffers take does not grow with the
+// instances. (Without any, a list asks whether the namespace is there.) That
 // provider stays, so its fellow adds what its instances take, and that once
 // more.
 func heapOfEmptyCache(b *testing.B) uint64 {
 	b.Helper()
+	other := newWorld(b)
+	other.fill(b, 1)
 	before := heap()
-	p, tap := newWorld(b).cachedProvider(b)
+	p, tap := other.cachedProvider(b)
 	requireInSync(b, p, tap)
 	now := heap()
-	runtime.KeepAlive(p)
+	goruntime.KeepAlive(p)
 	return now + (now - min(now, before))
 }
 
