@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func decodeJSON(data []byte, value any) error {
 	err := decoder.Decode(value)
 	if err == nil {
 		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
-			return nil
+			return checkNames(data, reflect.TypeOf(value))
 		}
 		return errors.New("there is something behind the JSON value: allowed: one value")
 	}
