@@ -19,6 +19,7 @@ type API struct {
 	mux       *http.ServeMux
 	table     []route
 	locks     locks
+	status    availability
 
 	requests, streams chan struct{} // a place for each that is served
 
