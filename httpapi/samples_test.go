@@ -74,7 +74,7 @@ func samples() []sample {
 		{route: "POST /instances/{id}/run", target: "/instances/" + job + "/run", access: changing(onJob, httpapi.RunNow)},
 
 		{route: "GET /instances/{id}/metrics", target: "/instances/" + web + "/metrics", access: doing(onWeb, httpapi.GetMetrics)},
-		{route: "GET /instances/{id}/logs", target: "/instances/" + web + "/logs?limit=5&level=INFO&pattern=s", access: doing(onWeb, httpapi.GetLogs)},
+		{route: "GET /instances/{id}/logs", target: "/instances/" + web + "/logs?limit=5&level=info&pattern=s", access: doing(onWeb, httpapi.GetLogs)},
 		{route: "GET /instances/{id}/events", target: "/instances/" + web + "/events", access: doing(onWeb, httpapi.GetEvents)},
 		{route: "POST /instances/{id}/events", target: "/instances/" + web + "/events", body: `{"type":"Normal","reason":"Deployed","message":"by hand"}`, access: changing(onWeb, httpapi.RecordEvent)},
 		{route: "GET /instances/{id}/health", target: "/instances/" + web + "/health", access: doing(onWeb, httpapi.HealthCheck)},
@@ -107,7 +107,7 @@ func samples() []sample {
 		{route: "POST /cost/estimate", target: "/cost/estimate", body: config, access: doing(created("deployment", "new"), httpapi.EstimateCost)},
 
 		{route: "GET /skills/{id}/compatibility", target: "/skills/translate/compatibility", access: doing(httpapi.Access{ID: "translate"}, httpapi.CheckCompatibility)},
-		{route: "GET /capabilities", target: "/capabilities?region=default&type=deployment", access: doing(httpapi.Access{Region: "default", Type: "deployment"}, httpapi.GetCapabilities)},
+		{route: "GET /capabilities", target: "/capabilities?region=default&type=deployment", access: doing(httpapi.Access{Provider: "near", Region: "default", Type: "deployment"}, httpapi.GetCapabilities)},
 		{route: "GET /providers", target: "/providers", access: doing(httpapi.Access{}, httpapi.GetProviders)},
 		{route: "GET /status", target: "/status", access: doing(httpapi.Access{}, httpapi.GetStatus)},
 		{route: "GET /openapi.yaml", target: "/openapi.yaml", access: doing(httpapi.Access{}, httpapi.GetDocument)},
