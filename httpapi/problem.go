@@ -60,7 +60,7 @@ func (q *request) problem(err error) wire.Problem {
 	p := wire.Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: failed.Message,
 		Provider: cmp.Or(failed.Provider, q.api.provider.ProviderName()), ErrorCode: cmp.Or(failed.Code, q.route.code), ErrorMessage: failed.Message, Reason: reason,
-		InstanceID: failed.InstanceID, RetryAfter: hosting.Duration(failed.RetryAfter), RequestID: q.requestID,
+		InstanceID: failed.InstanceID, RetryAfter: hosting.Duration(max(0, failed.RetryAfter)), RequestID: q.requestID,
 	}
 	if failed.Cleanup != nil {
 		p.Cleanup = failed.Cleanup.Error()
@@ -96,11 +96,16 @@ func (q *request) fail(err error) {
 	} else if p.Status == http.StatusTooManyRequests {
 		q.w.Header().Set("Retry-After", "1")
 	}
-	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented {
-		q.api.logger.WarnContext(q.r.Context(), "hosting: a request failed", "action", q.route.action, "status", p.Status,
+	q.logFailure(p.Status, err)
+	q.send(p)
+}
+
+// logFailure logs what the client is not to blame for.
+func (q *request) logFailure(status int, err error) {
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
+		q.api.logger.WarnContext(q.r.Context(), "hosting: a request failed", "action", q.route.action, "status", status,
 			"requestId", q.requestID, "error", err)
 	}
-	q.send(p)
 }
 
 // refuse answers with what this server has decided.
