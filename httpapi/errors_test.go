@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 	"skillcenter.io/hosting/httpapi"
 	"skillcenter.io/hosting/internal/mocks"
 	"skillcenter.io/hosting/internal/wire"
+	"skillcenter.io/hosting/provider"
 )
 
 // statuses is the table of the documentation.
@@ -247,6 +249,38 @@ func (d *dropping) Write(p []byte) (int, error) {
 }
 
 func (d *dropping) Unwrap() http.ResponseWriter { return d.ResponseWriter }
+
+// stumbling panics in the middle of a stream.
+type stumbling struct{ *provider.Router }
+
+func (stumbling) StreamLogs(context.Context, string, hosting.LogQueryOptions) iter.Seq2[hosting.LogEntry, error] {
+	return func(yield func(hosting.LogEntry, error) bool) {
+		yield(hosting.LogEntry{Message: "the first line"}, nil)
+		panic("out of cheese")
+	}
+}
+
+func TestAPanicInAStreamCutsIt(t *testing.T) {
+	t.Parallel()
+	var logs safeBuffer
+	w := newWorld(t).furnish(t)
+	api := newAPI(t, stumbling{w.provider}, w.extension, httpapi.AllowAnonymous(), httpapi.WithMaxStreams(1), httpapi.WithLogger(slog.New(slog.NewJSONHandler(&logs, nil))))
+	server := httptest.NewServer(api)
+	defer server.Close()
+	for range 3 { // it gives its place back
+		answer, err := http.Get(server.URL + getWeb + "/logs?follow=true")
+		require.NoError(t, err)
+		require.Equal(t, 200, answer.StatusCode)
+		data, err := io.ReadAll(answer.Body)
+		require.Error(t, err, "nobody may take it for the whole log")
+		require.NoError(t, answer.Body.Close())
+		assert.Contains(t, string(data), "the first line")
+		assert.NotContains(t, string(data), "event: "+wire.EventEnd)
+		assert.NotContains(t, string(data), "cheese")
+	}
+	assert.Contains(t, logs.String(), "out of cheese")
+	require.NoError(t, api.Shutdown(t.Context()))
+}
 
 func TestWhatIsNoJSONIsTheProvidersFault(t *testing.T) {
 	t.Parallel()
