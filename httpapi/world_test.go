@@ -157,13 +157,6 @@ func problemIn(t testing.TB, answer *httptest.ResponseRecorder) wire.Problem {
 	return problem
 }
 
-func jsonOf(t testing.TB, value any) string {
-	t.Helper()
-	data, err := json.Marshal(value)
-	require.NoError(t, err)
-	return string(data)
-}
-
 // safeBuffer is a buffer that several goroutines may write.
 type safeBuffer struct {
 	mu sync.Mutex
