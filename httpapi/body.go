@@ -10,15 +10,18 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/wire"
 )
 
-// bodyWithin is how long a client may take to send a body.
+// bodyWithin is how long a client may take to send a body, if the server has no
+// ReadTimeout that says so.
 const bodyWithin = 30 * time.Second
 
 // body reads the JSON body into value. Fields that it does not have are a
@@ -29,11 +32,13 @@ func (q *request) body(value any) { q.readBody(value, false) }
 func (q *request) optionalBody(value any) { q.readBody(value, true) }
 
 func (q *request) readBody(value any, optional bool) {
-	// So that whoever sends slowly does not keep its place. Where that cannot be
-	// set, it is up to the server.
-	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(bodyWithin))
+	if server, _ := q.r.Context().Value(http.ServerContextKey).(*http.Server); server == nil || server.ReadTimeout <= 0 {
+		// Where it cannot be set, a slow body is the host's to end.
+		control := http.NewResponseController(q.w)
+		_ = control.SetReadDeadline(time.Now().Add(bodyWithin))
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, q.api.maxBody))
-	_ = http.NewResponseController(q.w).SetReadDeadline(time.Time{})
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		q.invalidate(&refusal{status: http.StatusRequestEntityTooLarge, reason: hosting.InvalidArgument,
 			message: fmt.Sprintf("the body is too large: allowed: at most %d bytes", tooLarge.Limit)})
@@ -73,6 +78,9 @@ func decodeJSON(data []byte, value any) error {
 	err := decoder.Decode(value)
 	if err == nil {
 		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
+			if hasLoneSurrogate(data) { // it would be changed, too
+				return errors.New("it has half of a surrogate pair: allowed: \\uD800 to \\uDBFF only before \\uDC00 to \\uDFFF")
+			}
 			return checkNames(data, reflect.TypeOf(value))
 		}
 		return errors.New("there is something behind the JSON value: allowed: one value")
@@ -92,6 +100,37 @@ func decodeJSON(data []byte, value any) error {
 		return fmt.Errorf("%s: a JSON %s: allowed: %s", field, typed.Value, jsonType(typed.Type.String()))
 	}
 	return fmt.Errorf("%.200s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// hasLoneSurrogate tells whether valid JSON has an escape that stands for no
+// character by itself.
+func hasLoneSurrogate(data []byte) bool {
+	for i := 0; i < len(data); i++ {
+		if data[i] != '\\' {
+			continue
+		}
+		i++ // what is escaped
+		if data[i] != 'u' {
+			continue
+		}
+		unit := escapedUnit(data[i+1:])
+		i += 4
+		if !utf16.IsSurrogate(unit) {
+			continue
+		}
+		rest := data[i+1:]
+		if !bytes.HasPrefix(rest, []byte(`\u`)) || utf16.DecodeRune(unit, escapedUnit(rest[2:])) == utf8.RuneError {
+			return true
+		}
+		i += 6
+	}
+	return false
+}
+
+// escapedUnit reads the four digits of an escape.
+func escapedUnit(digits []byte) rune {
+	unit, _ := strconv.ParseUint(string(digits[:4]), 16, 16) // valid JSON has digits here
+	return rune(unit)
 }
 
 // jsonType says in JSON's words what a Go type takes.

@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -78,22 +80,54 @@ func TestABodyMayHaveExactlyTheLimitAndAnyFormOfTheType(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsNeverSentWholeFreesItsPlace(t *testing.T) {
+func TestABodyThatIsNeverSentWholeTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	p, x := untouched(t)
-	api := newAPI(t, p, x, httpapi.AllowAnonymous(), httpapi.WithMaxRequests(1))
+	asked := make(chan struct{})
+	authorize := func(r *http.Request, access httpapi.Access) (context.Context, error) {
+		if access.Action == httpapi.CreateInstance {
+			close(asked)
+		}
+		return r.Context(), nil
+	}
+	api := newAPI(t, p, x, httpapi.WithAuthorizer(authorize), httpapi.WithMaxRequests(1))
 	server := httptest.NewUnstartedServer(api)
-	server.Config.ReadTimeout = time.Hour
+	server.Config.ReadTimeout = time.Hour // longer than what a server without one allows
 	server.Start()
 	defer server.Close()
 	connection, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
-	_, err = fmt.Fprintf(connection, "POST %s/instances HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", prefix)
+	_, err = fmt.Fprintf(connection, "POST %s/instances HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n", prefix)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return statusOf(t, server, "/providers") == 429 }, 30*time.Second, time.Millisecond, "it has the only place")
-	assert.Equal(t, 200, statusOf(t, server, "/status"), "which the public routes do not need")
+	// The server asks for the body once it reads it.
+	line, err := bufio.NewReader(connection).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "100 Continue")
+	for range 10 {
+		assert.Equal(t, 200, statusOf(t, server, "/providers"))
+	}
 	require.NoError(t, connection.Close())
-	require.Eventually(t, func() bool { return statusOf(t, server, "/providers") == 200 }, 30*time.Second, time.Millisecond)
+	<-asked // and is told of the body that never came
+}
+
+func TestTextThatIsHalfACharacterIsRefused(t *testing.T) {
+	t.Parallel()
+	for escaped, taken := range map[string]bool{
+		`\ud83d\ude00`: true, `\\ud83d`: true, `\u00e9`: true, `\ud83d`: false, `\ude00`: false, `\ud83dx`: false, `\ud83d\ud83d`: false, `\ud83d\n`: false,
+	} {
+		w := newWorld(t)
+		api := newAPI(t, w.provider, w.extension, httpapi.AllowAnonymous())
+		body := `{"instanceName":"a","instanceType":"deployment","container":{"image":"nginx"},"env":{"A":"` + escaped + `"}}`
+		r := newRequest(http.MethodPost, prefix+"/instances?dryRun=true", body)
+		r.Header.Set("Content-Type", wire.JSON)
+		answer := serve(api, r)
+		if taken {
+			assert.Equal(t, 200, answer.Code, "%s: %s", escaped, answer.Body)
+			continue
+		}
+		assert.Equal(t, 400, answer.Code, "%s: %s", escaped, answer.Body)
+		assert.Contains(t, problemIn(t, answer).Detail, "surrogate", escaped)
+	}
 }
 
 func statusOf(t *testing.T, server *httptest.Server, target string) int {

@@ -47,14 +47,18 @@ func tokenAfter(id string) string {
 
 // list answers a list that is sorted by id. keep selects items and access says
 // what one is about, for the Authorizer. A part that is missing is told beside
-// the items, or as a failure if there are none.
+// the items, or as a failure if there are none that the client may see.
 func list[T any](ctx context.Context, q *request, p page, items []T, err error, idOf func(T) string,
 	keep func(T) bool, access func(T) Access) (*reply, error) {
-	if err != nil && len(items) == 0 {
-		return nil, err
-	}
 	answer := wire.List[T]{Items: []T{}}
 	if err != nil {
+		some, undecided := anyVisible(ctx, q, items, access)
+		if undecided != nil {
+			return nil, undecided
+		}
+		if !some {
+			return nil, err
+		}
 		answer.Errors = []wire.Problem{q.problem(err)}
 	}
 	items = items[sort.Search(len(items), func(i int) bool { return idOf(items[i]) > p.after }):]
@@ -76,6 +80,16 @@ func list[T any](ctx context.Context, q *request, p page, items []T, err error, 
 		answer.Items = append(answer.Items, item)
 	}
 	return ok(answer), nil
+}
+
+// anyVisible tells whether one of the items is visible.
+func anyVisible[T any](ctx context.Context, q *request, items []T, access func(T) Access) (bool, error) {
+	for _, item := range items {
+		if visible, err := q.visible(ctx, access(item)); visible || err != nil {
+			return visible, err
+		}
+	}
+	return false, nil
 }
 
 // visible tells whether an item of a list may be seen by whoever asks. An

@@ -47,15 +47,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route route) {
 	}
 	defer leave()
 	defer q.recovered()
-	if !route.public {
-		release, free := a.take(a.requests)
-		if !free {
-			q.tooMany("requests")
-			return
-		}
-		q.release = sync.OnceFunc(release)
-		defer q.release()
-	}
 	access, call := route.prepare(q)
 	access.Action, access.Changes = route.action, route.changes
 	q.checkQuery()
@@ -71,6 +62,16 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route route) {
 	if q.invalid != nil {
 		q.fail(q.invalid)
 		return
+	}
+	// Not before: whoever may not call, or sends slowly, keeps nobody out.
+	if !route.public {
+		release, free := a.take(a.requests)
+		if !free {
+			q.tooMany("requests")
+			return
+		}
+		q.release = sync.OnceFunc(release)
+		defer q.release()
 	}
 	ctx = context.WithValue(ctx, requestIDKey{}, q.requestID)
 	answer, err := call(ctx)

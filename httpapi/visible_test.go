@@ -213,6 +213,17 @@ func TestAPartOfAListIsToldBesideWhatIsMissing(t *testing.T) {
 
 	p.EXPECT().ListInstances(gomock.Any()).Return(nil, missing)
 	assert.Equal(t, 503, ask(api, "GET", prefix+"/instances", "").Code, "of nothing there is no part")
+
+	listsOnly := func(r *http.Request, access httpapi.Access) (context.Context, error) {
+		if access.ID != "" {
+			return nil, hosting.PermissionDenied
+		}
+		return r.Context(), nil
+	}
+	api, err := httpapi.New(p, nil, httpapi.WithAuthorizer(listsOnly))
+	require.NoError(t, err)
+	p.EXPECT().ListInstances(gomock.Any()).Return(some, missing)
+	assert.Equal(t, 503, ask(api, "GET", prefix+"/instances", "").Code, "nor of what may not be seen")
 }
 
 func TestFiltersAndPageParametersAreChecked(t *testing.T) {
