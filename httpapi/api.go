@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"path"
-	"slices"
-	"strings"
 	"sync"
 
 	"skillcenter.io/hosting"
@@ -21,14 +19,17 @@ type API struct {
 	mux       *http.ServeMux
 	table     []route
 	locks     locks
+	status    availability
 
 	requests, streams chan struct{} // a place for each that is served
 
-	mu      sync.Mutex
-	active  int           // requests that are being served
-	closed  bool          // by Shutdown
-	closing chan struct{} // closed by Shutdown: streams end then
-	idle    chan struct{} // closed when it is closed and the last request is served
+	mu     sync.Mutex
+	active int           // requests that are being served
+	closed bool          // by Shutdown
+	idle   chan struct{} // closed when it is closed and the last request is served
+
+	ending     context.Context // ended by Shutdown, and all streams with it
+	endStreams context.CancelFunc
 }
 
 // New returns the API of a provider and its extension, whose optional abilities
@@ -43,28 +44,20 @@ func New(provider hosting.CloudHostingProvider, extension hosting.HostingExtensi
 	if extension == nil {
 		extension = hosting.UnimplementedAdapter{}
 	}
-	a := &API{settings: defaults(), provider: provider, extension: extension, mux: http.NewServeMux(), closing: make(chan struct{}), idle: make(chan struct{})}
+	a := &API{settings: defaults(), provider: provider, extension: extension, mux: http.NewServeMux(), idle: make(chan struct{})}
 	for _, option := range options {
 		option(&a.settings)
 	}
 	if err := a.settings.check(); err != nil {
 		return nil, err
 	}
+	a.ending, a.endStreams = context.WithCancel(context.Background())
 	a.requests, a.streams = make(chan struct{}, a.maxRequests), make(chan struct{}, a.maxStreams)
 	a.table = a.routes()
-	allowed := map[string][]string{}
 	for _, r := range a.table {
 		a.mux.HandleFunc(r.method+" "+a.prefix+r.path, func(w http.ResponseWriter, request *http.Request) { a.serve(w, request, r) })
-		allowed[r.path] = append(allowed[r.path], r.method)
-		if r.method == http.MethodGet {
-			allowed[r.path] = append(allowed[r.path], http.MethodHead)
-		}
 	}
-	for path, methods := range allowed {
-		slices.Sort(methods)
-		a.mux.Handle(a.prefix+path, a.methodNotAllowed(strings.Join(methods, ", ")))
-	}
-	a.mux.HandleFunc("/", a.notFound)
+	a.mux.HandleFunc(noPattern, a.noRoute)
 	return a, nil
 }
 
@@ -84,7 +77,7 @@ func (a *API) Routes() []string {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The mux would send those who write a path in an odd way to another place,
 	// which is not how an API answers.
-	if cleaned := path.Clean(r.URL.Path); cleaned != r.URL.Path {
+	if path.Clean("/"+r.URL.Path) != r.URL.Path {
 		a.notFound(w, r)
 		return
 	}
@@ -103,13 +96,16 @@ func (a *API) Mount(mux *http.ServeMux) {
 
 // Shutdown ends all streams, refuses new requests with 503, and waits for those
 // that are being served, until ctx ends: then it returns the context's error.
+// Streams end without an event that says so, so that their clients come back,
+// to another server.
+//
 // Call it before the Shutdown of the [http.Server], which waits for streams and
 // does not end them. Doing it again waits again.
 func (a *API) Shutdown(ctx context.Context) error {
 	a.mu.Lock()
 	if !a.closed {
 		a.closed = true
-		close(a.closing)
+		a.endStreams()
 		if a.active == 0 {
 			close(a.idle)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func (q *request) access(text string) Access {
 	id, err := hosting.ParseID(text)
 	if err != nil {
 		failed := hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.InvalidArgument, "%w", err)
-		failed.InstanceID = text
+		failed.InstanceID = fmt.Sprintf("%.300s", text) // longer than any id
 		q.invalidate(failed)
 		return Access{ID: text}
 	}
@@ -66,6 +67,15 @@ func (a *API) accessTo(id hosting.ID, text string) Access {
 func (a *API) whole(id hosting.ID) hosting.ID {
 	id.Provider = cmp.Or(id.Provider, a.provider.ProviderName())
 	return id
+}
+
+// wholeID is whole for the text of an id. What is no id is returned as it is.
+func (a *API) wholeID(text string) string {
+	id, err := hosting.ParseID(text)
+	if err != nil {
+		return text
+	}
+	return a.whole(id).String()
 }
 
 // instance reads the id of another instance that the request is about: from a
