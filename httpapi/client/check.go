@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"skillcenter.io/hosting"
@@ -25,8 +26,8 @@ func checked(value interface{ Validate() error }) error {
 }
 
 // unsendable returns the fields of a value that JSON does not carry as they are:
-// text that is not UTF-8, of which it would change a part without a word, and
-// numbers that are none.
+// text that is not UTF-8, of which it would change a part without a word, numbers
+// that are none, and negative times that it would cut down to 0.
 func unsendable(value any) error {
 	var wrong hosting.FieldErrors
 	look(reflect.ValueOf(value), "", &wrong)
@@ -37,6 +38,12 @@ func unsendable(value any) error {
 }
 
 func look(v reflect.Value, path string, wrong *hosting.FieldErrors) {
+	if !v.IsValid() { // behind a pointer that is nil
+		return
+	}
+	if v.Type() == reflect.TypeFor[hosting.Duration]() && v.Int() < 0 && v.Int() > -int64(time.Millisecond) {
+		*wrong = append(*wrong, hosting.FieldError{Field: path, Value: hosting.Duration(v.Int()), Allowed: "0 or more"})
+	}
 	switch v.Kind() {
 	case reflect.String:
 		if !utf8.ValidString(v.String()) { // it may be a secret

@@ -14,10 +14,14 @@ func onService(method, serviceID string) request {
 
 // RegisterService registers a service of an instance and returns it with its id.
 func (c *Client) RegisterService(ctx context.Context, instanceID string, service hosting.ServiceRegistration) (hosting.ServiceRegistration, error) {
-	service.InstanceID = instanceID
+	said := service.InstanceID
+	service.InstanceID = instanceID // of which a request has one only
 	r := request{code: hosting.ServiceFailed, instanceID: instanceID, method: http.MethodPost, path: "/services", body: service}
 	if _, r.invalid = hosting.ParseID(instanceID); r.invalid == nil {
 		r.invalid = checked(service)
+	}
+	if r.invalid == nil && said != "" && c.whole(said) != c.whole(instanceID) {
+		r.invalid = hosting.FieldErrors{{Field: "instanceId", Value: said, Allowed: "the instance that the service is registered for"}}
 	}
 	return send[hosting.ServiceRegistration](ctx, c, r)
 }
