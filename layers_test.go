@@ -49,6 +49,7 @@ func floors() []floor {
 		{path: "internal/pipehttp"},
 		{path: "internal/reference", ours: slices.Concat(backends, []string{"fake", "provider/conformance"}), others: lean},
 		{path: "internal/testcluster", others: anything},
+		{path: "internal/wire", ours: []string{"."}},
 
 		{path: "autoscale", ours: slices.Concat(shared, []string{"provider/store"}), others: lean},
 		{path: "autoscale/prometheus", ours: []string{".", "autoscale"}, others: slices.Concat(lean, []string{
@@ -66,8 +67,8 @@ func floors() []floor {
 		{path: "kubernetes", ours: backends, others: anything},
 		{path: "tencent", ours: slices.Concat(backends, []string{"kubernetes"}), others: anything},
 
-		{path: "httpapi", ours: []string{"."}, others: lean},
-		{path: "httpapi/client", ours: []string{"."}, others: lean},
+		{path: "httpapi", ours: []string{".", "internal/wire"}, others: lean},
+		{path: "httpapi/client", ours: []string{".", "internal/wire"}, others: lean},
 
 		{path: "fake/faketest", ours: slices.Concat(backends, []string{"fake", "httpapi", "httpapi/client", "internal/pipehttp"}), others: lean},
 
