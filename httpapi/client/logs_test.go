@@ -147,17 +147,38 @@ func TestALogStreamThatHasYieldedNothingBeginsAnew(t *testing.T) {
 
 func TestALogStreamWithoutCursorsIsNotResumed(t *testing.T) {
 	t.Parallel()
-	s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
-		stream(w, line(1), "event: log\ndata: {\"message\":\"without\"}\n\n")
-		sever()
+	for _, id := range []string{"", "id: no header has this: \xff\n"} {
+		s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+			stream(w, line(1), id+"event: log\ndata: {\"message\":\"without\"}\n\n")
+			sever()
+		})
+		got, err := follow(t.Context(), s.Client, following)
+		require.ErrorIs(t, err, hosting.Unavailable)
+		assert.ErrorContains(t, err, "its entries have no cursor")
+		assert.Equal(t, hosting.LogsFailed, hosting.CodeOf(err))
+		assert.Equal(t, web, failed(t, err).InstanceID)
+		assert.Equal(t, []string{"line 1", "without"}, got)
+		assert.Len(t, s.asked(), 1)
+	}
+}
+
+func TestAConnectionThatBringsSomethingMakesUpForThoseThatBroke(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := scripted(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+			if n == 20 {
+				stream(w, "event: end\ndata: {}\n\n")
+				return
+			}
+			stream(w, line(n))
+			sever()
+		})
+		start := time.Now()
+		got, err := follow(t.Context(), s.Client, following)
+		require.NoError(t, err)
+		assert.Len(t, got, 20)
+		assert.LessOrEqual(t, time.Since(start), 20*100*time.Millisecond)
 	})
-	got, err := follow(t.Context(), s.Client, following)
-	require.ErrorIs(t, err, hosting.Unavailable)
-	assert.ErrorContains(t, err, "its entries have no cursor")
-	assert.Equal(t, hosting.LogsFailed, hosting.CodeOf(err))
-	assert.Equal(t, web, failed(t, err).InstanceID)
-	assert.Equal(t, []string{"line 1", "without"}, got)
-	assert.Len(t, s.asked(), 1)
 }
 
 func TestALogStreamGivesUpWhenNothingComesForLong(t *testing.T) {
@@ -292,12 +313,16 @@ func TestAConsumerMayTakeItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
-			stream(w, line(1), line(2), "event: end\ndata: {}\n\n")
+			for _, text := range []string{line(1), line(2), "event: end\ndata: {}\n\n"} {
+				stream(w, text)
+			}
 		})
 		n := 0
 		for _, err := range s.StreamLogs(t.Context(), web, following) {
 			require.NoError(t, err)
-			n++
+			if n++; n > 2 {
+				break
+			}
 			time.Sleep(time.Hour)
 		}
 		assert.Equal(t, 2, n)
