@@ -46,6 +46,7 @@ func floors() []floor {
 		{path: "internal/intercept", ours: []string{"."}},
 		{path: "internal/loglines", ours: []string{"."}},
 		{path: "internal/mocks", ours: []string{"."}, others: []string{"github.com/golang/mock/"}},
+		{path: "internal/pipehttp"},
 		{path: "internal/reference", ours: slices.Concat(backends, []string{"fake", "provider/conformance"}), others: lean},
 		{path: "internal/testcluster", others: anything},
 		{path: "internal/wire", ours: []string{"."}},
@@ -68,6 +69,8 @@ func floors() []floor {
 
 		{path: "httpapi", ours: []string{".", "internal/wire"}, others: lean},
 		{path: "httpapi/client", ours: []string{".", "internal/wire"}, others: lean},
+
+		{path: "fake/faketest", ours: slices.Concat(backends, []string{"fake", "httpapi", "httpapi/client", "internal/pipehttp"}), others: lean},
 
 		{path: "provider", ours: slices.Concat(backends, []string{"httpapi", "internal/intercept"}), others: slices.Concat(lean, []string{"go.yaml.in/yaml/", "gopkg.in/yaml.v3"})},
 		{path: "provider/otel", ours: slices.Concat(backends, []string{"internal/intercept", "provider"}), others: anything},

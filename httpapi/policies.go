@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -113,6 +114,7 @@ func (q *request) updatePolicy() (Access, do) {
 	id, access := q.id()
 	ifMatch := q.ifMatch()
 	var policy hosting.AutoScalePolicy
+	var elsewhere error // what is wrong with the body, if there is such a policy
 	q.body(&policy)
 	if given := policy.PolicyID; given != "" && q.api.wholeID(given) != q.api.wholeID(id) {
 		q.mistake("%w", hosting.FieldError{Field: "policyId", Value: given, Allowed: "none, or that of the path"})
@@ -120,10 +122,15 @@ func (q *request) updatePolicy() (Access, do) {
 	if given := policy.InstanceID; given != "" {
 		access.Instance = q.instance("instanceId", given)
 		if access.Instance.Provider != access.Provider || access.Instance.Region != access.Region {
-			q.mistake("%w", hosting.FieldError{Field: "instanceId", Value: given, Allowed: "none, or that of the policy"})
+			elsewhere = hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.InvalidArgument, "%w",
+				hosting.FieldError{Field: "instanceId", Value: given, Allowed: "none, or that of the policy"})
 		}
 	}
 	return access, func(ctx context.Context) (*reply, error) {
+		if elsewhere != nil {
+			_, err := q.api.extension.GetAutoScalePolicyByID(ctx, id)
+			return nil, cmp.Or(err, elsewhere)
+		}
 		var seen hosting.AutoScalePolicy
 		return guarded(ctx, q, ifMatch, q.currentPolicy(id, &seen), func() (*reply, error) {
 			updated, err := q.replacePolicy(ctx, id, ifMatch, seen, policy)
