@@ -35,7 +35,7 @@ func (r *recorder) hook(ctx context.Context, call intercept.Call) (context.Conte
 }
 
 // accessors are the methods that are no calls.
-var accessors = map[string]bool{"ProviderName": true, "SupportedRegions": true, "SupportedInstanceTypes": true, "Close": true}
+var accessors = map[string]bool{"ProviderName": true, "SupportedRegions": true, "SupportedInstanceTypes": true, "Providers": true, "Close": true}
 
 // A method that is added to the protocol, or to Forward, and not here, would
 // not be told to the hook.
