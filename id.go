@@ -43,18 +43,18 @@ func ParseID(text string) (ID, error) {
 	rest := text
 	if provider, after, found := strings.Cut(text, ":"); found {
 		if err := checkLabel("provider", provider); err != nil {
-			return ID{}, fmt.Errorf("id %q: %w", text, err)
+			return ID{}, fmt.Errorf("id %.300q: %w", text, err)
 		}
 		id.Provider, rest = provider, after
 	}
 	parts := strings.Split(rest, ".")
 	if len(parts) != 3 {
-		return ID{}, fmt.Errorf("id %q: want [<provider>:]<region>.<type>.<name>", text)
+		return ID{}, fmt.Errorf("id %.300q: want [<provider>:]<region>.<type>.<name>", text)
 	}
 	id.Region, id.Type, id.Name = parts[0], parts[1], parts[2]
 	for _, err := range []error{checkLabel("region", id.Region), checkType(id.Type), checkName(id.Name)} {
 		if err != nil {
-			return ID{}, fmt.Errorf("id %q: %w", text, err)
+			return ID{}, fmt.Errorf("id %.300q: %w", text, err)
 		}
 	}
 	return id, nil

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"path"
-	"slices"
-	"strings"
 	"sync"
 
 	"skillcenter.io/hosting"
@@ -52,19 +50,10 @@ func New(provider hosting.CloudHostingProvider, extension hosting.HostingExtensi
 	}
 	a.requests, a.streams = make(chan struct{}, a.maxRequests), make(chan struct{}, a.maxStreams)
 	a.table = a.routes()
-	allowed := map[string][]string{}
 	for _, r := range a.table {
 		a.mux.HandleFunc(r.method+" "+a.prefix+r.path, func(w http.ResponseWriter, request *http.Request) { a.serve(w, request, r) })
-		allowed[r.path] = append(allowed[r.path], r.method)
-		if r.method == http.MethodGet {
-			allowed[r.path] = append(allowed[r.path], http.MethodHead)
-		}
 	}
-	for path, methods := range allowed {
-		slices.Sort(methods)
-		a.mux.Handle(a.prefix+path, a.methodNotAllowed(strings.Join(methods, ", ")))
-	}
-	a.mux.HandleFunc("/", a.notFound)
+	a.mux.HandleFunc(noPattern, a.noRoute)
 	return a, nil
 }
 
@@ -84,7 +73,7 @@ func (a *API) Routes() []string {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The mux would send those who write a path in an odd way to another place,
 	// which is not how an API answers.
-	if cleaned := path.Clean(r.URL.Path); cleaned != r.URL.Path {
+	if path.Clean("/"+r.URL.Path) != r.URL.Path {
 		a.notFound(w, r)
 		return
 	}

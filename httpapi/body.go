@@ -8,8 +8,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/wire"
@@ -36,6 +38,10 @@ func (q *request) readBody(value any, optional bool) {
 			message: fmt.Sprintf("the body is too large: allowed: at most %d bytes", tooLarge.Limit)})
 		return
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) { // its text has addresses of this server
+		q.invalidate(&refusal{status: http.StatusRequestTimeout, reason: hosting.DeadlineExceeded, message: "the body did not arrive in time"})
+		return
+	}
 	if err != nil {
 		q.mistake("the body cannot be read: %w", err)
 		return
@@ -58,6 +64,9 @@ func (q *request) readBody(value any, optional bool) {
 // and what is allowed, and never a value that was meant to be text: that may be
 // a secret.
 func decodeJSON(data []byte, value any) error {
+	if !utf8.Valid(data) { // it would be changed without a word
+		return errors.New("it is no UTF-8 text")
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(value)
@@ -81,7 +90,7 @@ func decodeJSON(data []byte, value any) error {
 		}
 		return fmt.Errorf("%s: a JSON %s: allowed: %s", field, typed.Value, jsonType(typed.Type.String()))
 	}
-	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	return fmt.Errorf("%.200s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // jsonType says in JSON's words what a Go type takes.

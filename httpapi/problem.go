@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"skillcenter.io/hosting"
@@ -54,10 +55,11 @@ func (q *request) problem(err error) wire.Problem {
 	if !isError {
 		failed = hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.ReasonOf(err), "%w", err)
 	}
-	status := statusOf(failed.Reason)
+	reason := cmp.Or(failed.Reason, hosting.Internal)
+	status := statusOf(reason)
 	p := wire.Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: failed.Message,
-		Provider: cmp.Or(failed.Provider, q.api.provider.ProviderName()), ErrorCode: failed.Code, ErrorMessage: failed.Message, Reason: failed.Reason,
+		Provider: cmp.Or(failed.Provider, q.api.provider.ProviderName()), ErrorCode: cmp.Or(failed.Code, q.route.code), ErrorMessage: failed.Message, Reason: reason,
 		InstanceID: failed.InstanceID, RetryAfter: hosting.Duration(failed.RetryAfter), RequestID: q.requestID,
 	}
 	if failed.Cleanup != nil {
@@ -78,7 +80,7 @@ func (q *request) problem(err error) wire.Problem {
 // fieldOf shows the value as the error itself does, which is cut and never a
 // secret.
 func fieldOf(f hosting.FieldError) wire.Field {
-	return wire.Field{Field: f.Field, Value: fmt.Sprint(f.Value), Allowed: f.Allowed}
+	return wire.Field{Field: f.Field, Value: fmt.Sprintf("%.80s", fmt.Sprint(f.Value)), Allowed: f.Allowed}
 }
 
 // fail answers with what a call returned, or with what is wrong with the
@@ -125,12 +127,29 @@ func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	a.refuseRoute(w, r, &refusal{status: http.StatusNotFound, reason: hosting.NotFound, message: fmt.Sprintf("there is nothing at %.200q", r.URL.Path)})
 }
 
-func (a *API) methodNotAllowed(allowed string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", allowed)
-		a.refuseRoute(w, r, &refusal{status: http.StatusMethodNotAllowed, reason: hosting.InvalidArgument,
-			message: fmt.Sprintf("method %.20q: allowed: %s", r.Method, allowed)})
-	})
+// noPattern is the pattern of what no other one fits.
+const noPattern = "/"
+
+// noRoute answers what is not in the table: with 405 if another method is there,
+// else with 404. Patterns without a method would not do for that: one for
+// /instances/watch is in conflict with DELETE /instances/{id}.
+func (a *API) noRoute(w http.ResponseWriter, r *http.Request) {
+	var methods []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		other := *r
+		other.Method = method
+		if _, pattern := a.mux.Handler(&other); pattern != noPattern {
+			methods = append(methods, method)
+		}
+	}
+	if methods == nil {
+		a.notFound(w, r)
+		return
+	}
+	allowed := strings.Join(methods, ", ")
+	w.Header().Set("Allow", allowed)
+	a.refuseRoute(w, r, &refusal{status: http.StatusMethodNotAllowed, reason: hosting.InvalidArgument,
+		message: fmt.Sprintf("method %.20q: allowed: %s", r.Method, allowed)})
 }
 
 // refuseRoute answers a request that has no route.
@@ -139,5 +158,6 @@ func (a *API) refuseRoute(w http.ResponseWriter, r *http.Request, f *refusal) {
 	q.route.code = hosting.GetFailed
 	w.Header().Set(wire.RequestID, q.requestID)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
 	q.refuse(f)
 }

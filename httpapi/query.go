@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -37,7 +38,7 @@ func (q *request) values() url.Values {
 
 // checkQuery notes parameters that the route does not have.
 func (q *request) checkQuery() {
-	for name := range q.values() {
+	for _, name := range slices.Sorted(maps.Keys(q.values())) {
 		if !slices.Contains(q.known, name) {
 			q.mistake("query parameter %.80q: allowed: %s", name, orNone(q.known))
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func (q *request) access(text string) Access {
 	id, err := hosting.ParseID(text)
 	if err != nil {
 		failed := hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.InvalidArgument, "%w", err)
-		failed.InstanceID = text
+		failed.InstanceID = fmt.Sprintf("%.300s", text) // longer than any id
 		q.invalidate(failed)
 		return Access{ID: text}
 	}

@@ -72,7 +72,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route route) {
 		q.fail(q.invalid)
 		return
 	}
-	answer, err := call(context.WithValue(ctx, requestIDKey{}, q.requestID))
+	ctx = context.WithValue(ctx, requestIDKey{}, q.requestID)
+	answer, err := call(ctx)
 	if err != nil {
 		q.fail(err)
 		return
