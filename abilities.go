@@ -344,13 +344,42 @@ func Providers(p CloudHostingProvider) []ProviderInfo {
 	return []ProviderInfo{{Name: p.ProviderName(), Regions: p.SupportedRegions(), InstanceTypes: p.SupportedInstanceTypes()}}
 }
 
+// PolicyReplacer is the ability of an [AutoScaler] to change a policy only if
+// nobody else has changed it meanwhile.
+type PolicyReplacer interface {
+	// ReplaceAutoScalePolicy is UpdateAutoScalePolicy, provided that the policy
+	// still is what was seen, as a call returned it: else it is a Conflict, and
+	// nothing changes. The two are compared as JSON documents; ids may have
+	// their provider or not. Nothing comes between the comparison and the
+	// change, from other processes neither: of several calls that have seen the
+	// same and change it, one succeeds.
+	ReplaceAutoScalePolicy(ctx context.Context, policyID string, seen, policy AutoScalePolicy) (AutoScalePolicy, error)
+}
+
+// ReplaceAutoScalePolicy replaces a policy that still is what was seen, see
+// [PolicyReplacer].
+func ReplaceAutoScalePolicy(ctx context.Context, a AutoScaler, policyID string, seen, policy AutoScalePolicy) (AutoScalePolicy, error) {
+	if r, ok := a.(PolicyReplacer); ok {
+		return r.ReplaceAutoScalePolicy(ctx, policyID, seen, policy)
+	}
+	what := "replacing a policy that was seen"
+	if err := ctx.Err(); err != nil {
+		return AutoScalePolicy{}, ended(err, "", PolicyFailed, policy.InstanceID, what)
+	}
+	return AutoScalePolicy{}, &Error{Code: PolicyFailed, Reason: Unsupported, InstanceID: policy.InstanceID, Message: what + " is not supported"}
+}
+
 // missing is the error for an ability that p does not have. As everywhere, a
 // context that has ended goes first.
 func missing(ctx context.Context, p CloudHostingProvider, code Code, instanceID, what string) error {
 	if err := ctx.Err(); err != nil {
-		return &Error{Provider: p.ProviderName(), Code: code, Reason: ReasonOf(err), InstanceID: instanceID,
-			Message: fmt.Sprintf("%s: %v", what, err), Err: err}
+		return ended(err, p.ProviderName(), code, instanceID, what)
 	}
 	return &Error{Provider: p.ProviderName(), Code: code, Reason: Unsupported, InstanceID: instanceID,
 		Message: fmt.Sprintf("%s is not supported by provider %q", what, p.ProviderName())}
+}
+
+// ended is the error for a context that has ended.
+func ended(err error, provider string, code Code, instanceID, what string) error {
+	return &Error{Provider: provider, Code: code, Reason: ReasonOf(err), InstanceID: instanceID, Message: fmt.Sprintf("%s: %v", what, err), Err: err}
 }

@@ -46,8 +46,10 @@ func floors() []floor {
 		{path: "internal/intercept", ours: []string{"."}},
 		{path: "internal/loglines", ours: []string{"."}},
 		{path: "internal/mocks", ours: []string{"."}, others: []string{"github.com/golang/mock/"}},
+		{path: "internal/pipehttp"},
 		{path: "internal/reference", ours: slices.Concat(backends, []string{"fake", "provider/conformance"}), others: lean},
 		{path: "internal/testcluster", others: anything},
+		{path: "internal/wire", ours: []string{"."}},
 
 		{path: "autoscale", ours: slices.Concat(shared, []string{"provider/store"}), others: lean},
 		{path: "autoscale/prometheus", ours: []string{".", "autoscale"}, others: slices.Concat(lean, []string{
@@ -65,8 +67,10 @@ func floors() []floor {
 		{path: "kubernetes", ours: backends, others: anything},
 		{path: "tencent", ours: slices.Concat(backends, []string{"kubernetes"}), others: anything},
 
-		{path: "httpapi", ours: []string{"."}, others: lean},
-		{path: "httpapi/client", ours: []string{"."}, others: lean},
+		{path: "httpapi", ours: []string{".", "internal/wire"}, others: lean},
+		{path: "httpapi/client", ours: []string{".", "internal/wire"}, others: lean},
+
+		{path: "fake/faketest", ours: slices.Concat(backends, []string{"fake", "httpapi", "httpapi/client", "internal/pipehttp"}), others: lean},
 
 		{path: "provider", ours: slices.Concat(backends, []string{"httpapi", "internal/intercept"}), others: slices.Concat(lean, []string{"go.yaml.in/yaml/", "gopkg.in/yaml.v3"})},
 		{path: "provider/otel", ours: slices.Concat(backends, []string{"internal/intercept", "provider"}), others: anything},

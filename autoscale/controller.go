@@ -58,7 +58,10 @@ type Controller struct {
 	taken takenOver // what a store that forgets does not tell the next process
 }
 
-var _ hosting.AutoScaler = (*Controller)(nil)
+var (
+	_ hosting.AutoScaler     = (*Controller)(nil)
+	_ hosting.PolicyReplacer = (*Controller)(nil)
+)
 
 // New returns a controller. It does no I/O; the error, with reason
 // InvalidArgument, names what is missing.

@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -120,6 +121,35 @@ func (c *Controller) createAgain(ctx context.Context, policy hosting.AutoScalePo
 // instance: the instanceId of the new one is the same, or empty. Rules that it
 // changes begin to hold anew; the cooldown goes on.
 func (c *Controller) UpdateAutoScalePolicy(ctx context.Context, policyID string, policy hosting.AutoScalePolicy) (hosting.AutoScalePolicy, error) {
+	return c.update(ctx, policyID, policy, func(hosting.AutoScalePolicy) error { return nil })
+}
+
+// ReplaceAutoScalePolicy is UpdateAutoScalePolicy of a policy that still is what
+// was seen, as JSON: else it is a Conflict. That holds across all processes that
+// share the store.
+func (c *Controller) ReplaceAutoScalePolicy(ctx context.Context, policyID string, seen, policy hosting.AutoScalePolicy) (hosting.AutoScalePolicy, error) {
+	return c.update(ctx, policyID, policy, func(now hosting.AutoScalePolicy) error {
+		if c.isSeen(now, seen) {
+			return nil
+		}
+		return fmt.Errorf("it is no longer what was seen: read it again: %w", hosting.Conflict)
+	})
+}
+
+// isSeen tells whether a policy is what somebody has seen, whose ids may have
+// the prefix of the provider or not.
+func (c *Controller) isSeen(now, seen hosting.AutoScalePolicy) bool {
+	if !c.sameInstance(now.PolicyID, seen.PolicyID) || !c.sameInstance(now.InstanceID, seen.InstanceID) {
+		return false
+	}
+	seen.PolicyID, seen.InstanceID = now.PolicyID, now.InstanceID
+	a, errA := json.Marshal(now)
+	b, errB := json.Marshal(seen)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+// update replaces a policy, if it may be replaced as it is now.
+func (c *Controller) update(ctx context.Context, policyID string, policy hosting.AutoScalePolicy, may func(now hosting.AutoScalePolicy) error) (hosting.AutoScalePolicy, error) {
 	none := hosting.AutoScalePolicy{}
 	found, err := c.find(ctx, policyID)
 	if err != nil {
@@ -137,7 +167,13 @@ func (c *Controller) UpdateAutoScalePolicy(ctx context.Context, policyID string,
 	}
 	policy = normalized(policy)
 	c.warnIfNotStored(ctx, policy)
-	return c.change(ctx, found, "updating", func(old *hosting.AutoScalePolicy) { *old = policy })
+	return c.change(ctx, found, "updating", func(old *hosting.AutoScalePolicy) error {
+		if err := may(*old); err != nil {
+			return err
+		}
+		*old = policy
+		return nil
+	})
 }
 
 // EnableAutoScalePolicy makes a policy act. Within an interval the autoscaler
@@ -158,7 +194,10 @@ func (c *Controller) enable(ctx context.Context, policyID string, enabled bool) 
 		return err
 	}
 	c.warnIfNotStored(ctx, hosting.AutoScalePolicy{Enabled: enabled})
-	_, err = c.change(ctx, found, "enabling or disabling", func(policy *hosting.AutoScalePolicy) { policy.Enabled = enabled })
+	_, err = c.change(ctx, found, "enabling or disabling", func(policy *hosting.AutoScalePolicy) error {
+		policy.Enabled = enabled
+		return nil
+	})
 	return err
 }
 
@@ -184,17 +223,22 @@ func (c *Controller) DeleteAutoScalePolicy(ctx context.Context, policyID string)
 }
 
 // change changes the policy of a record that was found.
-func (c *Controller) change(ctx context.Context, found entry, doing string, change func(*hosting.AutoScalePolicy)) (hosting.AutoScalePolicy, error) {
+func (c *Controller) change(ctx context.Context, found entry, doing string, change func(*hosting.AutoScalePolicy) error) (hosting.AutoScalePolicy, error) {
 	e, err := c.modify(ctx, found.key, func(r *record) (bool, error) {
 		if r.Deleted {
 			return false, c.notFound(found.Policy.PolicyID)
 		}
 		before, owned := r.Policy, r.Owned
-		change(&r.Policy)
+		if err := change(&r.Policy); err != nil {
+			return false, err
+		}
 		r.Owned = owned || r.Policy.Enabled
 		return owned != r.Owned || before.Enabled != r.Policy.Enabled || !samePolicy(before, r.Policy), nil
 	})
-	return e.Policy, c.changed(found, doing, err)
+	if err := c.changed(found, doing, err); err != nil {
+		return hosting.AutoScalePolicy{}, err
+	}
+	return e.Policy, nil
 }
 
 // changed completes a change of a record.

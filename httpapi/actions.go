@@ -42,21 +42,27 @@ func (q *request) acting(id string, ifMatch []string, call func(context.Context)
 			if err := call(ctx); err != nil {
 				return nil, err
 			}
-			if q.wantsMinimal() {
-				return &reply{status: http.StatusNoContent}, nil
-			}
-			instance, err := q.api.provider.GetInstance(ctx, id)
-			if err != nil { // what was asked for is done
-				return &reply{status: http.StatusNoContent}, nil
-			}
-			answer, err := q.tagged(instance)
-			if err != nil {
-				return nil, err
-			}
-			answer.status = http.StatusAccepted
-			return answer, nil
+			return shown(ctx, q, func(ctx context.Context) (hosting.CloudInstance, error) { return q.api.provider.GetInstance(ctx, id) })
 		})
 	}
+}
+
+// shown answers a change that was made with what it was made to: 202 with it as
+// it is then, or 204 where there is nothing to show.
+func shown[T any](ctx context.Context, q *request, read func(context.Context) (T, error)) (*reply, error) {
+	if q.wantsMinimal() {
+		return &reply{status: http.StatusNoContent}, nil
+	}
+	document, err := read(ctx)
+	if err != nil { // what was asked for is done
+		return &reply{status: http.StatusNoContent}, nil
+	}
+	answer, err := q.tagged(document)
+	if err != nil {
+		return nil, err
+	}
+	answer.status = http.StatusAccepted
+	return answer, nil
 }
 
 // wantsMinimal tells whether the client does without the instance.

@@ -19,14 +19,17 @@ type API struct {
 	mux       *http.ServeMux
 	table     []route
 	locks     locks
+	status    availability
 
 	requests, streams chan struct{} // a place for each that is served
 
-	mu      sync.Mutex
-	active  int           // requests that are being served
-	closed  bool          // by Shutdown
-	closing chan struct{} // closed by Shutdown: streams end then
-	idle    chan struct{} // closed when it is closed and the last request is served
+	mu     sync.Mutex
+	active int           // requests that are being served
+	closed bool          // by Shutdown
+	idle   chan struct{} // closed when it is closed and the last request is served
+
+	ending     context.Context // ended by Shutdown, and all streams with it
+	endStreams context.CancelFunc
 }
 
 // New returns the API of a provider and its extension, whose optional abilities
@@ -41,13 +44,14 @@ func New(provider hosting.CloudHostingProvider, extension hosting.HostingExtensi
 	if extension == nil {
 		extension = hosting.UnimplementedAdapter{}
 	}
-	a := &API{settings: defaults(), provider: provider, extension: extension, mux: http.NewServeMux(), closing: make(chan struct{}), idle: make(chan struct{})}
+	a := &API{settings: defaults(), provider: provider, extension: extension, mux: http.NewServeMux(), idle: make(chan struct{})}
 	for _, option := range options {
 		option(&a.settings)
 	}
 	if err := a.settings.check(); err != nil {
 		return nil, err
 	}
+	a.ending, a.endStreams = context.WithCancel(context.Background())
 	a.requests, a.streams = make(chan struct{}, a.maxRequests), make(chan struct{}, a.maxStreams)
 	a.table = a.routes()
 	for _, r := range a.table {
@@ -92,13 +96,16 @@ func (a *API) Mount(mux *http.ServeMux) {
 
 // Shutdown ends all streams, refuses new requests with 503, and waits for those
 // that are being served, until ctx ends: then it returns the context's error.
+// Streams end without an event that says so, so that their clients come back,
+// to another server.
+//
 // Call it before the Shutdown of the [http.Server], which waits for streams and
 // does not end them. Doing it again waits again.
 func (a *API) Shutdown(ctx context.Context) error {
 	a.mu.Lock()
 	if !a.closed {
 		a.closed = true
-		close(a.closing)
+		a.endStreams()
 		if a.active == 0 {
 			close(a.idle)
 		}

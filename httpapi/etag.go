@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,15 +16,29 @@ import (
 )
 
 // tagged answers with a document and its ETag, or with 304 if the client has it.
+// Tags are compared weakly for that, as RFC 9110 has it: what is between may
+// have weakened them by compressing.
 func (q *request) tagged(document any) (*reply, error) {
 	tag, err := q.tag(document)
 	if err != nil {
 		return nil, err
 	}
-	if q.r.Method == http.MethodGet && matches(tags(q.r.Header.Values("If-None-Match")), tag) {
+	if q.reads() && q.has(tag) {
 		return (&reply{status: http.StatusNotModified}).with("ETag", tag), nil
 	}
 	return ok(document).with("ETag", tag), nil
+}
+
+func (q *request) reads() bool { return q.r.Method == http.MethodGet || q.r.Method == http.MethodHead }
+
+// has tells whether the client has what has this tag. An If-None-Match that
+// cannot be read is as none: the answer is right without it, too.
+func (q *request) has(tag string) bool {
+	list, err := parseTags(q.r.Header.Values("If-None-Match"))
+	for i := range list {
+		list[i] = strings.TrimPrefix(list[i], "W/")
+	}
+	return err == nil && matches(list, tag)
 }
 
 // tag is a hash of the document's JSON.
@@ -31,31 +47,79 @@ func (q *request) tag(document any) (string, error) {
 	if err != nil {
 		return "", hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.Internal, "what the provider returned is no JSON: %w", err)
 	}
-	sum := sha256.Sum256(data)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, nil
+	return tagOf(data), nil
 }
 
-// ifMatch returns the tags of the If-Match header; nil if there is none.
-func (q *request) ifMatch() []string { return tags(q.r.Header.Values("If-Match")) }
+func tagOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}
 
-func tags(values []string) []string {
-	var list []string
-	for _, value := range values {
-		for tag := range strings.SplitSeq(value, ",") {
-			list = append(list, strings.TrimSpace(tag))
-		}
+// ifMatch returns the tags of the If-Match header; nil if there is none. One
+// that cannot be read is a mistake: a change that was to have a condition must
+// not be made without.
+func (q *request) ifMatch() []string {
+	list, err := parseTags(q.r.Header.Values("If-Match"))
+	if err != nil {
+		q.mistake("If-Match: %w", err)
 	}
 	return list
 }
 
+// anyTag stands for every document that exists.
+const anyTag = "*"
+
+// parseTags reads the values of a header: ETags, weak ones with their W/, or
+// anyTag alone. Commas are allowed in a tag.
+func parseTags(values []string) ([]string, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	text := strings.Join(values, ",")
+	if strings.Trim(text, " \t") == anyTag {
+		return []string{anyTag}, nil
+	}
+	wrong := fmt.Errorf("%.200q: allowed: *, or ETags in quotes with commas between them", text)
+	var list []string
+	for rest := text; ; {
+		rest = strings.TrimLeft(rest, " \t,")
+		if rest == "" {
+			break
+		}
+		weak, quoted := "", rest
+		if after, is := strings.CutPrefix(rest, "W/"); is {
+			weak, quoted = "W/", after
+		}
+		if !strings.HasPrefix(quoted, `"`) {
+			return nil, wrong
+		}
+		tag, after, closed := strings.Cut(quoted[1:], `"`)
+		after = strings.TrimLeft(after, " \t")
+		if !closed || after != "" && after[0] != ',' {
+			return nil, wrong
+		}
+		list, rest = append(list, weak+`"`+tag+`"`), after
+	}
+	if list == nil {
+		return nil, wrong
+	}
+	return list, nil
+}
+
+// matches tells whether a tag is in a list. Weak ones are in none: they do not
+// say that a document is the same.
 func matches(list []string, tag string) bool {
-	return slices.Contains(list, tag) || slices.Contains(list, "*")
+	return slices.Contains(list, tag) || slices.Contains(list, anyTag)
 }
 
 // current is what an If-Match is about.
 type current struct {
+	// key is the same for all that are about the same document, whatever they
+	// call it.
 	key  string
 	read func(context.Context) (any, error)
+	// creates tells that the change would create what does not exist.
+	creates bool
 }
 
 // guarded makes a change. With an If-Match it is made only if the document is
@@ -71,6 +135,9 @@ func guarded(ctx context.Context, q *request, ifMatch []string, document current
 	}
 	defer unlock()
 	now, err := document.read(ctx)
+	if document.creates && errors.Is(err, hosting.NotFound) {
+		return nil, changedMeanwhile("it does not exist, and If-Match asks for one that does")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +146,14 @@ func guarded(ctx context.Context, q *request, ifMatch []string, document current
 		return nil, err
 	}
 	if !matches(ifMatch, tag) {
-		return nil, &refusal{status: http.StatusPreconditionFailed, reason: hosting.Conflict,
-			message: "it has changed: its ETag is " + tag + ", not what If-Match has"}
+		return nil, changedMeanwhile("it has changed: its ETag is " + tag + ", not what If-Match has")
 	}
 	return change()
+}
+
+// changedMeanwhile is the answer to an If-Match that does not hold.
+func changedMeanwhile(message string) error {
+	return &refusal{status: http.StatusPreconditionFailed, reason: hosting.Conflict, message: message}
 }
 
 // locks has one lock for each key that somebody holds or waits for.

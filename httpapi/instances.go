@@ -47,11 +47,7 @@ func (q *request) createInstance() (Access, do) {
 		if err != nil {
 			return nil, err
 		}
-		answer := &reply{status: http.StatusCreated, body: instance}
-		if existed {
-			answer.status = http.StatusOK
-		}
-		return answer.with("Location", q.location("instances", instance.ID)), nil
+		return q.created("instances", instance.ID, instance, existed), nil
 	}
 }
 
@@ -64,18 +60,12 @@ func (q *request) plan(ctx context.Context, config hosting.CloudHostingConfig) (
 	return ok(plan), nil
 }
 
-// existing tells whether there is an instance where one is to be created. If
-// that cannot be found out there is none, and creating tells what is wrong.
+// existing tells whether there is an instance where one is to be created.
 func (q *request) existing(ctx context.Context, access Access) bool {
-	id := hosting.ID{Region: access.Region, Type: access.Type, Name: access.Name}
-	if len(hosting.Providers(q.api.provider)) > 1 {
-		id.Provider = access.Provider
-	}
-	if _, err := hosting.ParseID(id.String()); err != nil {
-		return false
-	}
-	_, err := q.api.provider.GetInstance(ctx, id.String())
-	return err == nil
+	return q.existed(access, func(id string) error {
+		_, err := q.api.provider.GetInstance(ctx, id)
+		return err
+	})
 }
 
 func (q *request) getInstance() (Access, do) {
@@ -105,7 +95,8 @@ func (q *request) applyInstance() (Access, do) {
 		{"instanceName", &config.InstanceName, access.Name, true},
 		{"instanceType", &config.InstanceType, access.Type, true},
 		{"region", &config.Region, access.Region, true},
-		{"provider", &config.Provider, access.Provider, len(hosting.Providers(q.api.provider)) > 1},
+		// One provider alone needs no name; but what is of another must not become its.
+		{"provider", &config.Provider, access.Provider, len(hosting.Providers(q.api.provider)) > 1 || access.Provider != q.api.provider.ProviderName()},
 	} {
 		switch {
 		case *part.value == "" && part.defined:
@@ -118,7 +109,9 @@ func (q *request) applyInstance() (Access, do) {
 		if dryRun {
 			return q.plan(ctx, config)
 		}
-		return guarded(ctx, q, ifMatch, q.currentInstance(id), func() (*reply, error) {
+		document := q.currentInstance(id)
+		document.creates = true
+		return guarded(ctx, q, ifMatch, document, func() (*reply, error) {
 			existed := q.existing(ctx, access)
 			instance, err := hosting.ApplyInstance(ctx, q.api.provider, config)
 			if err != nil {
@@ -136,7 +129,7 @@ func (q *request) applyInstance() (Access, do) {
 
 // currentInstance reads an instance, for its ETag.
 func (q *request) currentInstance(id string) current {
-	return current{key: "instances/" + id, read: func(ctx context.Context) (any, error) { return q.api.provider.GetInstance(ctx, id) }}
+	return current{key: "instances/" + q.api.wholeID(id), read: func(ctx context.Context) (any, error) { return q.api.provider.GetInstance(ctx, id) }}
 }
 
 func (q *request) deleteInstance() (Access, do) {

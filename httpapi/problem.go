@@ -96,11 +96,16 @@ func (q *request) fail(err error) {
 	} else if p.Status == http.StatusTooManyRequests {
 		q.w.Header().Set("Retry-After", "1")
 	}
-	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented {
-		q.api.logger.WarnContext(q.r.Context(), "hosting: a request failed", "action", q.route.action, "status", p.Status,
+	q.logFailure(p.Status, err)
+	q.send(p)
+}
+
+// logFailure logs what the client is not to blame for.
+func (q *request) logFailure(status int, err error) {
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
+		q.api.logger.WarnContext(q.r.Context(), "hosting: a request failed", "action", q.route.action, "status", status,
 			"requestId", q.requestID, "error", err)
 	}
-	q.send(p)
 }
 
 // refuse answers with what this server has decided.

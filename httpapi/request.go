@@ -69,6 +69,15 @@ func (a *API) whole(id hosting.ID) hosting.ID {
 	return id
 }
 
+// wholeID is whole for the text of an id. What is no id is returned as it is.
+func (a *API) wholeID(text string) string {
+	id, err := hosting.ParseID(text)
+	if err != nil {
+		return text
+	}
+	return a.whole(id).String()
+}
+
 // instance reads the id of another instance that the request is about: from a
 // body or a query.
 func (q *request) instance(field, text string) hosting.ID {

@@ -17,7 +17,7 @@ import (
 type reply struct {
 	status int
 	header http.Header
-	body   any // nil for none
+	body   any // nil for none; written as JSON, unless it is a document
 	// stream, if not nil, sends events until it has no more or ctx ends.
 	stream func(ctx context.Context, events *events) error
 }
@@ -93,6 +93,10 @@ func (q *request) answer(ctx context.Context, p *reply) {
 	if p.body == nil {
 		q.started = true
 		q.w.WriteHeader(p.status)
+		return
+	}
+	if text, is := p.body.(document); is {
+		q.write(p.status, text.mediaType, text.data)
 		return
 	}
 	data, err := json.Marshal(p.body)

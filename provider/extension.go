@@ -33,7 +33,10 @@ type Extension struct {
 	catalog  SkillCatalog
 }
 
-var _ hosting.HostingExtensionSdkAdapter = (*Extension)(nil)
+var (
+	_ hosting.HostingExtensionSdkAdapter = (*Extension)(nil)
+	_ hosting.PolicyReplacer             = (*Extension)(nil)
+)
 
 // NewExtension returns the extension of the Router's providers.
 func NewExtension(config ExtensionConfig) *Extension {
@@ -106,6 +109,17 @@ func (e *Extension) UpdateAutoScalePolicy(ctx context.Context, policyID string, 
 	}
 	updated, err := e.policies.UpdateAutoScalePolicy(ctx, id, e.qualifyPolicy(policy))
 	return e.qualifyPolicy(updated), e.policyFailure(err)
+}
+
+// ReplaceAutoScalePolicy replaces a policy that still is what was seen, if the
+// AutoScaler can do that.
+func (e *Extension) ReplaceAutoScalePolicy(ctx context.Context, policyID string, seen, policy hosting.AutoScalePolicy) (hosting.AutoScalePolicy, error) {
+	id, err := e.wholeID(ctx, policyID)
+	if err != nil {
+		return hosting.AutoScalePolicy{}, err
+	}
+	replaced, err := hosting.ReplaceAutoScalePolicy(ctx, e.policies, id, e.qualifyPolicy(seen), e.qualifyPolicy(policy))
+	return e.qualifyPolicy(replaced), e.policyFailure(err)
 }
 
 // DeleteAutoScalePolicy removes a policy; the replicas stay as they are.

@@ -1,0 +1,147 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/wire"
+)
+
+// resumeWithin is for how long a log stream that was cut is tried to be resumed,
+// counted from when something has come last.
+const resumeWithin = 2 * time.Minute
+
+// StreamLogs follows the logs of an instance, see [hosting.LogStreamer]. It works
+// in the goroutine that ranges over it; leaving the loop closes the connection.
+//
+// If the connection breaks, the stream goes on behind the last entry, without
+// losing or repeating one, for as long as the provider has what was printed
+// meanwhile. It ends with an Unavailable error if that is not possible for two
+// minutes, or at once if the provider's entries have no cursor.
+func (c *Client) StreamLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) iter.Seq2[hosting.LogEntry, error] {
+	return func(yield func(hosting.LogEntry, error) bool) {
+		f := &follower{client: c, instanceID: instanceID, options: options}
+		err := f.run(ctx, func(entry hosting.LogEntry) bool { return yield(entry, nil) })
+		if err != nil && !errors.Is(err, errLeft) && ctx.Err() == nil {
+			yield(hosting.LogEntry{}, err)
+		}
+	}
+}
+
+// errLeft tells that the consumer has left the loop.
+var errLeft = errors.New("the consumer has left")
+
+// follower is one stream of logs, over as many connections as it takes.
+type follower struct {
+	client     *Client
+	instanceID string
+	options    hosting.LogQueryOptions
+
+	begun bool      // something was yielded
+	last  string    // the id of that; "" if it has none
+	until time.Time // when it gives up, unless something comes
+}
+
+// run yields entries until the stream ends. It returns nil if the server says
+// that there is no more.
+func (f *follower) run(ctx context.Context, yield func(hosting.LogEntry) bool) error {
+	r := f.request()
+	for cuts := 0; ; cuts++ {
+		s, err := f.client.open(ctx, r)
+		if err != nil {
+			return err
+		}
+		if f.until.IsZero() {
+			f.until = time.Now().Add(resumeWithin)
+		}
+		err = f.read(ctx, s, yield)
+		s.close()
+		if err == nil || !isCut(err) {
+			return err
+		}
+		if s.heard {
+			cuts, f.until = 0, time.Now().Add(resumeWithin)
+		}
+		if why := f.unresumable(); why != "" {
+			return f.client.errorf(r, hosting.Unavailable, "the log stream was cut, and %s: %w", why, err)
+		}
+		if !pause(ctx, backoff(cuts)) {
+			return f.client.errorf(r, hosting.Unavailable, "the log stream was cut, and there is no time left to resume it: %w", err)
+		}
+		r = f.request()
+		r.until = f.until
+	}
+}
+
+// unresumable returns why a stream that was cut is not resumed, "" if it is.
+func (f *follower) unresumable() string {
+	switch {
+	case f.client.retries == 0:
+		return "is not to be resumed"
+	case f.begun && f.last == "":
+		return "cannot be resumed because its entries have no cursor"
+	case !time.Now().Before(f.until):
+		return "could not be resumed"
+	}
+	return ""
+}
+
+// request is the call for what comes next.
+func (f *follower) request() request {
+	options := f.options
+	if f.begun {
+		// The limit was for the beginning. Without following there is one all the
+		// same, and it keeps the newest.
+		options.After, options.Limit = "", 0
+		if !options.Follow {
+			options.Limit = hosting.MaxLogLimit
+		}
+	}
+	r := logs(f.instanceID, options)
+	if f.options.Follow {
+		r = r.with("follow", "true")
+	}
+	if f.begun {
+		r.header = map[string]string{wire.LastEventID: f.last}
+	}
+	return r
+}
+
+// cut is the error of a connection that broke.
+type cut struct{ error }
+
+func isCut(err error) bool {
+	_, is := err.(cut)
+	return is
+}
+
+// read yields what comes over one connection.
+func (f *follower) read(ctx context.Context, s *stream, yield func(hosting.LogEntry) bool) error {
+	for {
+		e, done, err := s.receive(wire.EventLog)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case done:
+			return err
+		case errors.Is(err, errTooLarge):
+			return f.client.errorf(s.of, hosting.Internal, "%w", err)
+		case err != nil:
+			return cut{err}
+		}
+		var entry hosting.LogEntry
+		if err := s.decode(e, &entry); err != nil {
+			return err
+		}
+		f.begun, f.last = true, ""
+		if isHeaderText(e.id) {
+			f.last = e.id
+		}
+		if !yield(entry) {
+			return errLeft
+		}
+	}
+}

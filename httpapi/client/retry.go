@@ -1,0 +1,105 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"skillcenter.io/hosting"
+)
+
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 5 * time.Second
+	// maxAsked is how long the server may ask to wait; who is asked for more is
+	// told at once, and can do something else meanwhile.
+	maxAsked = 30 * time.Second
+)
+
+// failure is one attempt that failed.
+type failure struct {
+	err *hosting.Error
+	// unsent tells that no connection could be made; broken, that one broke, so
+	// that nobody knows what the server did.
+	unsent, broken bool
+	status         int           // that the server answered with; 0 for none
+	asked          time.Duration // how long the server asks to wait
+}
+
+// temporary tells whether another attempt may succeed.
+func (f *failure) temporary() bool {
+	if errors.Is(f.err, hosting.DeadlineExceeded) { // the http.Client has waited long enough
+		return false
+	}
+	return f.unsent || f.broken || f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable
+}
+
+// repeat makes a call with attempt, several times if that is allowed and of use.
+// Nothing is sent if the context has ended or the request is not valid.
+func (c *Client) repeat(ctx context.Context, r request, attempt func(body []byte) *failure) error {
+	if err := ctx.Err(); err != nil {
+		return c.ended(r, err)
+	}
+	if r.invalid != nil {
+		return c.errorf(r, hosting.InvalidArgument, "%w", r.invalid)
+	}
+	body, err := r.encode()
+	if err != nil {
+		return c.errorf(r, hosting.InvalidArgument, "%w", err)
+	}
+	mayBeDone := false
+	for n := 0; ; n++ {
+		failed := attempt(body)
+		switch {
+		case failed == nil:
+			return nil
+		case ctx.Err() != nil:
+			return c.ended(r, ctx.Err())
+		case mayBeDone && r.method == http.MethodDelete && errors.Is(failed.err, hosting.NotFound):
+			return nil // it is gone, by the attempt whose answer was lost or otherwise
+		case !c.again(r, failed, n):
+			return failed.err
+		}
+		mayBeDone = mayBeDone || failed.broken
+		if !pause(ctx, max(backoff(n), failed.asked)) {
+			if err := ctx.Err(); err != nil {
+				return c.ended(r, err)
+			}
+			return failed.err
+		}
+	}
+}
+
+// again tells whether attempt n+1 is to be made.
+func (c *Client) again(r request, failed *failure, n int) bool {
+	if !failed.temporary() || failed.asked > maxAsked || r.once && !failed.unsent {
+		return false
+	}
+	return n < c.retries || time.Now().Before(r.until)
+}
+
+// backoff returns how long to wait after n failures in a row: a random part of a
+// time that doubles, so that clients that failed together do not come back
+// together.
+func backoff(n int) time.Duration {
+	limit := min(firstPause<<min(n, 16), maxPause)
+	return limit/2 + rand.N(limit/2)
+}
+
+// pause waits. It returns false if ctx ends before that is over, at once if that
+// is known.
+func pause(ctx context.Context, d time.Duration) bool {
+	if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
