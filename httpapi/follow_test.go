@@ -41,7 +41,7 @@ func TestAFollowOutlivesTheServersTimeouts(t *testing.T) {
 			configure(server)
 			server.Config.WriteTimeout, server.Config.ReadTimeout = 2*time.Second, 2*time.Second
 			server.Config.IdleTimeout, server.Config.ReadHeaderTimeout = 2*time.Second, 2*time.Second
-		}, httpapi.WithHeartbeat(5*time.Second), httpapi.WithStreamWriteTimeout(10*time.Second))
+		}, httpapi.WithHeartbeat(5*time.Second), httpapi.WithStreamWriteTimeout(3*time.Second))
 		// One whose log is silent for longer than the timeouts lives as long.
 		answer, quiet := s.follow(t, id), s.open(t, "/instances/"+id+"/logs?follow=true&pattern=never")
 		seen, heartbeats := sequence{}, 0
