@@ -84,10 +84,14 @@ func (q *request) getService() (Access, do) {
 
 func (q *request) unregisterService() (Access, do) {
 	id, access := q.id()
+	ifMatch := q.ifMatch()
+	seen := current{key: "services/" + q.api.wholeID(id), read: func(ctx context.Context) (any, error) { return q.api.extension.GetService(ctx, id) }}
 	return access, func(ctx context.Context) (*reply, error) {
-		if err := q.api.extension.UnregisterService(ctx, id); err != nil {
-			return nil, err
-		}
-		return &reply{status: http.StatusNoContent}, nil
+		return guarded(ctx, q, ifMatch, seen, func() (*reply, error) {
+			if err := q.api.extension.UnregisterService(ctx, id); err != nil {
+				return nil, err
+			}
+			return &reply{status: http.StatusNoContent}, nil
+		})
 	}
 }

@@ -69,33 +69,42 @@ func (q *request) getVolume() (Access, do) {
 
 func (q *request) deleteVolume() (Access, do) {
 	id, access := q.id()
-	return access, q.onVolume(id, func(ctx context.Context) error { return q.api.extension.DeleteVolume(ctx, id) })
+	return access, q.onVolume(id, q.ifMatch(), func(ctx context.Context) error { return q.api.extension.DeleteVolume(ctx, id) })
 }
 
 func (q *request) mountVolume() (Access, do) {
 	id, access := q.id()
+	ifMatch := q.ifMatch()
 	var body wire.Mount
 	q.body(&body)
 	access.Instance = q.instance("instanceId", body.InstanceID)
-	return access, q.onVolume(id, func(ctx context.Context) error {
+	return access, q.onVolume(id, ifMatch, func(ctx context.Context) error {
 		return q.api.extension.MountVolume(ctx, id, body.InstanceID, body.MountPath, body.ReadOnly)
 	})
 }
 
 func (q *request) unmountVolume() (Access, do) {
 	id, access := q.id()
+	ifMatch := q.ifMatch()
 	var body wire.Unmount
 	q.body(&body)
 	access.Instance = q.instance("instanceId", body.InstanceID)
-	return access, q.onVolume(id, func(ctx context.Context) error { return q.api.extension.UnmountVolume(ctx, id, body.InstanceID) })
+	return access, q.onVolume(id, ifMatch, func(ctx context.Context) error {
+		return q.api.extension.UnmountVolume(ctx, id, body.InstanceID)
+	})
 }
 
-// onVolume makes a change and answers with the volume, if it is still there.
-func (q *request) onVolume(id string, change func(context.Context) error) do {
+// onVolume makes a change, if the volume is what the client has seen, and answers
+// with the volume if it is still there.
+func (q *request) onVolume(id string, ifMatch []string, change func(context.Context) error) do {
+	read := func(ctx context.Context) (hosting.Volume, error) { return q.api.extension.GetVolume(ctx, id) }
+	seen := current{key: "volumes/" + q.api.wholeID(id), read: func(ctx context.Context) (any, error) { return read(ctx) }}
 	return func(ctx context.Context) (*reply, error) {
-		if err := change(ctx); err != nil {
-			return nil, err
-		}
-		return shown(ctx, q, func(ctx context.Context) (hosting.Volume, error) { return q.api.extension.GetVolume(ctx, id) })
+		return guarded(ctx, q, ifMatch, seen, func() (*reply, error) {
+			if err := change(ctx); err != nil {
+				return nil, err
+			}
+			return shown(ctx, q, read)
+		})
 	}
 }
