@@ -77,7 +77,7 @@ func (a *API) Routes() []string {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The mux would send those who write a path in an odd way to another place,
 	// which is not how an API answers.
-	if path.Clean("/"+r.URL.Path) != r.URL.Path {
+	if escaped := r.URL.EscapedPath(); path.Clean("/"+escaped) != escaped {
 		a.notFound(w, r)
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -72,7 +73,7 @@ func decodeJSON(data []byte, value any) error {
 	err := decoder.Decode(value)
 	if err == nil {
 		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
-			return nil
+			return checkNames(data, reflect.TypeOf(value))
 		}
 		return errors.New("there is something behind the JSON value: allowed: one value")
 	}

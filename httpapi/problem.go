@@ -60,7 +60,7 @@ func (q *request) problem(err error) wire.Problem {
 	p := wire.Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: failed.Message,
 		Provider: cmp.Or(failed.Provider, q.api.provider.ProviderName()), ErrorCode: cmp.Or(failed.Code, q.route.code), ErrorMessage: failed.Message, Reason: reason,
-		InstanceID: failed.InstanceID, RetryAfter: hosting.Duration(failed.RetryAfter), RequestID: q.requestID,
+		InstanceID: failed.InstanceID, RetryAfter: hosting.Duration(max(0, failed.RetryAfter)), RequestID: q.requestID,
 	}
 	if failed.Cleanup != nil {
 		p.Cleanup = failed.Cleanup.Error()
