@@ -164,7 +164,9 @@ func itemsOf(schema *openapi3.Schema) *openapi3.Schema { return schema.Items.Val
 func TestTheEnumsAreTheConstants(t *testing.T) {
 	t.Parallel()
 	schemas := readSpec(t).Components.Schemas
-	property := func(schema, property string) *openapi3.Schema { return schemas[schema].Value.Properties[property].Value }
+	property := func(schema, property string) *openapi3.Schema {
+		return schemas[schema].Value.Properties[property].Value
+	}
 	for name, set := range map[string]struct {
 		schema *openapi3.Schema
 		want   []string

@@ -197,7 +197,10 @@ func isClosed(schema *openapi3.Schema) bool {
 
 // errorsOf are the errors that every operation of its kind can answer with.
 func errorsOf(operation *openapi3.Operation) []int {
-	statuses := []int{400, 500, 503}
+	statuses := []int{400, 503}
+	if operation.OperationID != string(httpapi.GetDocument) { // which calls nobody
+		statuses = append(statuses, 500)
+	}
 	if !isPublic(operation) {
 		statuses = append(statuses, 401, 403, 429)
 	}
