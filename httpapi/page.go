@@ -53,11 +53,12 @@ func list[T any](ctx context.Context, q *request, p page, items []T, err error, 
 	if err != nil && len(items) == 0 {
 		return nil, err
 	}
-	answer := wire.List[T]{Items: []T{}}
+	var answer wire.List[T]
 	if err != nil {
 		answer.Errors = []wire.Problem{q.problem(err)}
 	}
 	items = items[sort.Search(len(items), func(i int) bool { return idOf(items[i]) > p.after }):]
+	answer.Items = make([]T, 0, min(len(items), p.size))
 	for _, item := range items {
 		if !keep(item) {
 			continue
