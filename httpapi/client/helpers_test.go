@@ -144,3 +144,14 @@ func follow(ctx context.Context, c *client.Client, options hosting.LogQueryOptio
 	}
 	return messages, nil
 }
+
+// withProviders returns a client of a server that has these providers and
+// nothing else.
+func withProviders(t *testing.T, list string) *client.Client {
+	t.Helper()
+	server := pipehttp.Serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, list) }))
+	t.Cleanup(server.Close)
+	c, err := client.New(t.Context(), baseURL, client.WithHTTPClient(httpClient(server)))
+	require.NoError(t, err)
+	return c
+}

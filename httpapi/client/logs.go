@@ -69,7 +69,7 @@ func (f *follower) run(ctx context.Context, yield func(hosting.LogEntry) bool) e
 			return f.client.errorf(r, hosting.Unavailable, "the log stream was cut, and %s: %w", why, err)
 		}
 		if !pause(ctx, backoff(cuts)) {
-			return f.client.errorf(r, hosting.Unavailable, "the log stream was cut, and there is no time left to resume it: %w", err)
+			return ctx.Err()
 		}
 		r = f.request()
 		r.until = f.until

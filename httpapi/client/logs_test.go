@@ -229,6 +229,32 @@ func TestALogStreamEndsWithTheErrorThatTheServerTells(t *testing.T) {
 	}
 }
 
+func TestALogStreamThatIsBrokenWhenItsContextEndsEndsSilently(t *testing.T) {
+	t.Parallel()
+	for _, end := range []func(context.Context) (context.Context, context.CancelFunc){
+		context.WithCancel,
+		func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := scripted(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				if n == 0 {
+					stream(w, line(1))
+				}
+				sever()
+			})
+			ctx, cancel := end(t.Context())
+			time.AfterFunc(time.Minute, cancel)
+			start := time.Now()
+			got, err := follow(ctx, s.Client, following)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"line 1"}, got)
+			assert.Equal(t, time.Minute, time.Since(start))
+		})
+	}
+}
+
 func TestASilentConnectionCountsAsCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

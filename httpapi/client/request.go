@@ -31,7 +31,8 @@ type request struct {
 	invalid error
 	// once tells that the server must not get it twice.
 	once bool
-	// until, if not zero, is how long it is sent again, however often.
+	// until, if not zero, is how long it is sent again, however often: it goes on
+	// with a stream, which is to last as long as its context.
 	until time.Time
 }
 

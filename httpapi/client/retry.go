@@ -63,11 +63,12 @@ func (c *Client) repeat(ctx context.Context, r request, attempt func(body []byte
 			return failed.err
 		}
 		mayBeDone = mayBeDone || failed.broken
-		if !pause(ctx, max(backoff(n), failed.asked)) {
-			if err := ctx.Err(); err != nil {
-				return c.ended(r, err)
-			}
-			return failed.err
+		wait := max(backoff(n), failed.asked)
+		if deadline, has := ctx.Deadline(); has && r.until.IsZero() && time.Until(deadline) <= wait {
+			return failed.err // which says more than that it took too long
+		}
+		if !pause(ctx, wait) {
+			return c.ended(r, ctx.Err())
 		}
 	}
 }
@@ -88,12 +89,8 @@ func backoff(n int) time.Duration {
 	return limit/2 + rand.N(limit/2)
 }
 
-// pause waits. It returns false if ctx ends before that is over, at once if that
-// is known.
+// pause waits. It returns false if ctx ends before that is over.
 func pause(ctx context.Context, d time.Duration) bool {
-	if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= d {
-		return false
-	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -42,11 +42,11 @@ func (c *Client) tryOpen(ctx context.Context, r request) (*stream, *failure) {
 	leave := func() { cancel(nil) }
 	watchdog := time.AfterFunc(c.streamTimeout, func() { cancel(errSilent) })
 	response, failed := c.roundTrip(ctx, c.streams, r, nil, wire.EventStream)
-	watchdog.Stop()
 	if failed == nil && (response.StatusCode != http.StatusOK || !isType(response, wire.EventStream)) {
 		failed = c.refused(r, response)
 		_ = response.Body.Close()
 	}
+	watchdog.Stop()
 	if failed != nil {
 		if errors.Is(context.Cause(ctx), errSilent) {
 			failed = c.lost(r, errSilent)
