@@ -92,9 +92,9 @@ func codeOf(path string) hosting.Code {
 func TestAVolumeThatSeveralProvidersWouldTakeIsRefused(t *testing.T) {
 	t.Parallel()
 	var backends []provider.Named
-	for name, region := range map[string]string{"a": "default", "b": "edge", "c": "edge"} {
-		p := fake.New(fake.WithRegions(region))
-		backends = append(backends, provider.Named{Name: name, Backend: driver.Backend{Provider: p, Volumes: p}})
+	for _, at := range []struct{ name, region string }{{"a", "default"}, {"b", "edge"}, {"c", "edge"}} {
+		p := fake.New(fake.WithRegions(at.region))
+		backends = append(backends, provider.Named{Name: at.name, Backend: driver.Backend{Provider: p, Volumes: p}})
 	}
 	router, err := provider.NewRouter("a", backends)
 	require.NoError(t, err)
