@@ -113,6 +113,7 @@ func TestAStreamThatShutdownEndsBeforeItBeganIsA503(t *testing.T) {
 	}()
 	answer := s.open(t, "/instances/"+web+"/logs?follow=true")
 	if answer.StatusCode == http.StatusOK { // this machine was slow: the headers went first
+		assert.Equal(t, wire.EventStream, answer.Header.Get("Content-Type"))
 		_, err := answer.rest()
 		assert.Equal(t, io.EOF, err)
 		return

@@ -60,12 +60,14 @@ func (q *request) stream(ctx context.Context, run func(ctx context.Context, even
 	defer e.close()
 	err := run(ctx, e)
 	cut := ctx.Err() != nil
-	switch {
-	case cut:
+	if err == nil && !cut {
+		if e.send(wire.EventEnd, "", struct{}{}) == nil {
+			return
+		}
+		cut = true
+	}
+	if cut {
 		err = &refusal{status: http.StatusServiceUnavailable, reason: hosting.Unavailable, message: "the stream was ended before it began"}
-	case err == nil:
-		_ = e.send(wire.EventEnd, "", struct{}{})
-		return
 	}
 	if e.abandon() {
 		q.fail(err)

@@ -77,7 +77,7 @@ func (s served) open(t *testing.T, path string, headers ...string) stream {
 	t.Helper()
 	client := s.Server.Client()
 	transport := client.Transport.(*http.Transport).Clone()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/hosting"+path, nil)
 	require.NoError(t, err)
 	for i := 0; i < len(headers); i += 2 {
