@@ -2,7 +2,7 @@
 # make e2e       the rest, on a real node with real containers (root, Debian)
 # make race      the tests of the library with the race detector
 # make lint      gofmt, go vet on three platforms, staticcheck
-# make bench     what the Kubernetes provider costs beside client-go alone, and what 10,000 policies cost
+# make bench     what the Kubernetes provider costs beside client-go alone, what 10,000 policies cost, and what REST costs
 # make bench-logs  what following logs loses and how fast it is, beside stern (root, Debian)
 # make cluster   a Kubernetes to play with; make cluster-down removes it
 
@@ -40,6 +40,7 @@ e2e: cluster-binaries
 # they come last, on an API server of their own.
 .PHONY: bench
 bench: cluster-binaries
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 10m ./httpapi
 	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 10m ./autoscale
 	$(GO) test -run '^$$' -bench 'ALine|Create' -benchtime 1x -timeout 30m ./kubernetes
 	$(GO) test -run '^$$' -bench Cache -benchtime 1x -timeout 60m ./kubernetes

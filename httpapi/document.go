@@ -14,7 +14,7 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// document is a body that is no JSON.
+// document is a body that is written as it is.
 type document struct {
 	mediaType string
 	data      []byte

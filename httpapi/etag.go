@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,20 +12,22 @@ import (
 	"sync"
 
 	"skillcenter.io/hosting"
+	"skillcenter.io/hosting/internal/wire"
 )
 
-// tagged answers with a document and its ETag, or with 304 if the client has it.
+// tagged answers with a value and its ETag, or with 304 if the client has it.
 // Tags are compared weakly for that, as RFC 9110 has it: what is between may
-// have weakened them by compressing.
-func (q *request) tagged(document any) (*reply, error) {
-	tag, err := q.tag(document)
+// have weakened them by compressing. The JSON that is hashed is what is sent.
+func (q *request) tagged(value any) (*reply, error) {
+	data, err := q.marshal(value)
 	if err != nil {
 		return nil, err
 	}
+	tag := tagOf(data)
 	if q.reads() && q.has(tag) {
 		return (&reply{status: http.StatusNotModified}).with("ETag", tag), nil
 	}
-	return ok(document).with("ETag", tag), nil
+	return ok(document{mediaType: wire.JSON, data: data}).with("ETag", tag), nil
 }
 
 func (q *request) reads() bool { return q.r.Method == http.MethodGet || q.r.Method == http.MethodHead }
@@ -41,15 +42,7 @@ func (q *request) has(tag string) bool {
 	return err == nil && matches(list, tag)
 }
 
-// tag is a hash of the document's JSON.
-func (q *request) tag(document any) (string, error) {
-	data, err := json.Marshal(document)
-	if err != nil {
-		return "", hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.Internal, "what the provider returned is no JSON: %w", err)
-	}
-	return tagOf(data), nil
-}
-
+// tagOf is a hash of the JSON.
 func tagOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
@@ -141,11 +134,11 @@ func guarded(ctx context.Context, q *request, ifMatch []string, document current
 	if err != nil {
 		return nil, err
 	}
-	tag, err := q.tag(now)
+	data, err := q.marshal(now)
 	if err != nil {
 		return nil, err
 	}
-	if !matches(ifMatch, tag) {
+	if tag := tagOf(data); !matches(ifMatch, tag) {
 		return nil, changedMeanwhile("it has changed: its ETag is " + tag + ", not what If-Match has")
 	}
 	return change()

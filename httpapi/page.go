@@ -50,7 +50,7 @@ func tokenAfter(id string) string {
 // the items, or as a failure if there are none that the client may see.
 func list[T any](ctx context.Context, q *request, p page, items []T, err error, idOf func(T) string,
 	keep func(T) bool, access func(T) Access) (*reply, error) {
-	answer := wire.List[T]{Items: []T{}}
+	var answer wire.List[T]
 	if err != nil {
 		some, undecided := anyVisible(ctx, q, items, access)
 		if undecided != nil {
@@ -62,6 +62,7 @@ func list[T any](ctx context.Context, q *request, p page, items []T, err error, 
 		answer.Errors = []wire.Problem{q.problem(err)}
 	}
 	items = items[sort.Search(len(items), func(i int) bool { return idOf(items[i]) > p.after }):]
+	answer.Items = make([]T, 0, min(len(items), p.size))
 	for _, item := range items {
 		if !keep(item) {
 			continue

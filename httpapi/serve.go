@@ -17,7 +17,7 @@ import (
 type reply struct {
 	status int
 	header http.Header
-	body   any // nil for none; written as JSON, unless it is a document
+	body   any // nil for none; written as JSON unless it is a document, which is written as it is
 	// stream, if not nil, sends events until it has no more or ctx ends.
 	stream func(ctx context.Context, events *events) error
 }
@@ -100,12 +100,21 @@ func (q *request) answer(ctx context.Context, p *reply) {
 		q.write(p.status, text.mediaType, text.data)
 		return
 	}
-	data, err := json.Marshal(p.body)
+	data, err := q.marshal(p.body)
 	if err != nil {
-		q.fail(hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.Internal, "what the provider returned is no JSON: %w", err))
+		q.fail(err)
 		return
 	}
 	q.write(p.status, wire.JSON, data)
+}
+
+// marshal returns the JSON of what a provider returned.
+func (q *request) marshal(value any) ([]byte, error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, hosting.Errorf(q.api.provider.ProviderName(), q.route.code, hosting.Internal, "what the provider returned is no JSON: %w", err)
+	}
+	return data, nil
 }
 
 func (q *request) write(status int, contentType string, data []byte) {

@@ -12,22 +12,15 @@ import (
 	"skillcenter.io/hosting/provider/conformance"
 )
 
-// The suite runs with the permissions that are shipped, and no others.
+// The suite runs with the permissions that are shipped, and no others. With a
+// cache it runs over REST: see conformance_rest_e2e_test.go.
 func TestKubernetesConforms(t *testing.T) {
 	t.Parallel()
 	w := newNodeWorld(t)
 	requireConforms(t, w.provider(t, w.asShipped(t), smallPods))
 }
 
-func TestKubernetesConformsWithACache(t *testing.T) {
-	t.Parallel()
-	w := newNodeWorld(t)
-	p := w.provider(t, w.asShipped(t), smallPods, func(c *kubernetes.Config) { c.Cache = true })
-	run(t, p)
-	requireConforms(t, p)
-}
-
-func requireConforms(t *testing.T, p *kubernetes.Provider) {
+func requireConforms(t *testing.T, p hosting.CloudHostingProvider) {
 	t.Helper()
 	conformance.Run(t, conformance.Harness{
 		Provider:  func(*testing.T) hosting.CloudHostingProvider { return p },

@@ -32,9 +32,10 @@ func (unfit) Skill(_ context.Context, id string) (provider.Skill, error) {
 	return provider.Skill{ID: id, Config: hosting.CloudHostingConfig{InstanceName: id, InstanceType: "spaceship"}}, nil
 }
 
-// The extension is put together as a host does it, and has the permissions that
-// are shipped. Those do not allow to check whether a skill fits on the platform.
-func TestTheExtensionOverKubernetesConforms(t *testing.T) {
+// The extension is put together as a host does it, is called over REST, and has
+// the permissions that are shipped. Those do not allow to check whether a skill
+// fits on the platform.
+func TestTheExtensionOverKubernetesConformsOverREST(t *testing.T) {
 	t.Parallel()
 	w := newNodeWorld(t)
 	p := w.provider(t, w.asShipped(t), smallPods, func(c *kubernetes.Config) {
@@ -58,14 +59,15 @@ func TestTheExtensionOverKubernetesConforms(t *testing.T) {
 	})
 	load := &burners{w: w, of: map[string]context.CancelFunc{}}
 	t.Cleanup(load.end)
+	remote := overREST(t, router, provider.NewExtension(provider.ExtensionConfig{Router: router, AutoScaler: controller, Catalog: unfit{}}))
 	extension := conformance.Extension{
-		Adapter:  provider.NewExtension(provider.ExtensionConfig{Router: router, AutoScaler: controller, Catalog: unfit{}}),
+		Adapter:  remote,
 		Interval: interval,
 		Load:     load.set, UnfitSkill: "unfit",
 	}
 	conformance.RunExtension(t, conformance.ExtensionHarness{
 		Harness: conformance.Harness{
-			Provider:   func(*testing.T) hosting.CloudHostingProvider { return router },
+			Provider:   func(*testing.T) hosting.CloudHostingProvider { return remote },
 			Container:  skill,
 			Types:      []string{hosting.TypeDeployment, hosting.TypeJob},
 			Timeout:    5 * time.Minute,

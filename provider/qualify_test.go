@@ -15,7 +15,7 @@ import (
 
 // noCalls are the methods of a Router that ask no backend for anything with an
 // id.
-var noCalls = map[string]bool{"ProviderName": true, "SupportedRegions": true, "SupportedInstanceTypes": true, "Backends": true, "Backend": true, "Close": true}
+var noCalls = map[string]bool{"ProviderName": true, "SupportedRegions": true, "SupportedInstanceTypes": true, "Backends": true, "Backend": true, "Providers": true, "Close": true}
 
 // echoing returns a Router over two echoes, of which the second answers.
 func echoing(t *testing.T, answers *echo) *provider.Router {
