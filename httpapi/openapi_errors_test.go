@@ -133,15 +133,23 @@ func (e *specErrors) drivePreconditions() {
 	}
 }
 
+// blocked answers GetInstance when it is told to.
+type blocked struct {
+	hosting.CloudHostingProvider
+	entered, leave chan struct{}
+}
+
+func (b blocked) GetInstance(ctx context.Context, instanceID string) (hosting.CloudInstance, error) {
+	close(b.entered)
+	<-b.leave
+	return b.CloudHostingProvider.GetInstance(ctx, instanceID)
+}
+
 // driveNoRoom asks while the only place is taken.
 func (e *specErrors) driveNoRoom() {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	w := newWorld(e.t)
-	e.api = newAPI(e.t, w.provider, w.extension, httpapi.WithMaxRequests(1), httpapi.WithAuthorizer(func(r *http.Request, _ httpapi.Access) (context.Context, error) {
-		close(entered)
-		<-leave
-		return r.Context(), nil
-	}))
+	e.api = newAPI(e.t, blocked{w.provider, entered, leave}, w.extension, httpapi.AllowAnonymous(), httpapi.WithMaxRequests(1))
 	waiting := make(chan struct{})
 	go func() {
 		defer close(waiting)
