@@ -26,7 +26,7 @@ test: cluster-binaries
 PROCESSES = ^Test(SuiteFindsDefects|KillingFindsDefects|.*WhenTheProcessIsKilled|(Create|Apply)KilledAfterAnyWrite.*|TwoProcesses.*)$$
 .PHONY: race
 race: cluster-binaries
-	$(GO) test -race -timeout 20m $(PARALLEL) -skip '$(PROCESSES)' . ./autoscale/... ./discovery/... ./volume/... ./fake/... ./internal/configs ./internal/cron ./internal/intercept ./internal/loglines ./provider/... ./kubernetes
+	$(GO) test -race -timeout 20m $(PARALLEL) -skip '$(PROCESSES)' . ./autoscale/... ./discovery/... ./volume/... ./fake/... ./httpapi/... ./internal/configs ./internal/cron ./internal/intercept ./internal/loglines ./internal/pipehttp ./examples/server ./provider/... ./kubernetes
 
 # E2E selects end-to-end tests by name. By default it is those that the tag
 # adds: make test runs the others.
