@@ -16,6 +16,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/httpapi"
+	"skillcenter.io/hosting/internal/intercept"
 	"skillcenter.io/hosting/internal/wire"
 )
 
@@ -137,11 +138,12 @@ func (e *specErrors) drivePreconditions() {
 func (e *specErrors) driveNoRoom() {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	w := newWorld(e.t)
-	e.api = newAPI(e.t, w.provider, w.extension, httpapi.WithMaxRequests(1), httpapi.WithAuthorizer(func(r *http.Request, _ httpapi.Access) (context.Context, error) {
-		close(entered)
+	blocking := intercept.Wrap(w.provider, func(ctx context.Context, _ intercept.Call) (context.Context, func(intercept.Result)) {
+		close(entered) // a second call would panic: there is no place for one
 		<-leave
-		return r.Context(), nil
-	}))
+		return ctx, func(intercept.Result) {}
+	})
+	e.api = newAPI(e.t, blocking, w.extension, httpapi.WithMaxRequests(1), httpapi.AllowAnonymous())
 	waiting := make(chan struct{})
 	go func() {
 		defer close(waiting)
