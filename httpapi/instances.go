@@ -38,6 +38,7 @@ func (q *request) createInstance() (Access, do) {
 	dryRun := q.flag("dryRun")
 	q.body(&config)
 	config, access := q.placed(config)
+	q.mounts(MountVolume, true, config, access)
 	return access, func(ctx context.Context) (*reply, error) {
 		if dryRun {
 			return q.plan(ctx, config)
@@ -105,6 +106,7 @@ func (q *request) applyInstance() (Access, do) {
 			q.mistake("%w", hosting.FieldError{Field: part.field, Value: *part.value, Allowed: part.of + ", as the id has it"})
 		}
 	}
+	q.mounts(MountVolume, true, config, access)
 	return access, func(ctx context.Context) (*reply, error) {
 		if dryRun {
 			return q.plan(ctx, config)
