@@ -124,6 +124,9 @@ func (q *request) mounts(action Action, changes bool, config hosting.CloudHostin
 // provider is empty if several would do, or none.
 func (a *API) place(provider, region, instanceType string) (string, string) {
 	infos := hosting.Providers(a.provider)
+	if len(infos) == 1 && provider == "" { // whatever it says of its regions and types
+		provider = infos[0].Name
+	}
 	fits := slices.DeleteFunc(slices.Clone(infos), func(info hosting.ProviderInfo) bool {
 		if provider != "" {
 			return info.Name != provider
