@@ -48,7 +48,7 @@ func (q *request) createInstance() (Access, do) {
 		if err != nil {
 			return nil, err
 		}
-		return q.created("instances", instance.ID, instance, existed), nil
+		return q.created("instances", instance.ID, instance, existed)
 	}
 }
 

@@ -73,7 +73,7 @@ func (q *request) registerService() (Access, do) {
 		if err != nil {
 			return nil, err
 		}
-		return q.created("services", registered.ServiceID, registered, existed), nil
+		return q.created("services", registered.ServiceID, registered, existed)
 	}
 }
 

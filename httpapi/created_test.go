@@ -1,0 +1,25 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What a creation shows may be changed on condition without reading it again.
+func TestWhatIsCreatedHasItsETag(t *testing.T) {
+	t.Parallel()
+	e := newExtended(t)
+	for path, body := range map[string]any{"/volumes": data(), "/services": orders(), "/autoscale": webPolicy(5)} {
+		made := e.do("POST", path, body).is(http.StatusCreated).header
+		id := made.Get("Location")[len(prefix):]
+		assert.Equal(t, e.tagAt(id), made.Get("ETag"), path)
+		assert.Equal(t, made.Get("ETag"), e.do("POST", path, body).header.Get("ETag"), "%s again", path)
+		e.do("DELETE", id, nil, "If-Match", made.Get("ETag")).is(http.StatusNoContent)
+	}
+	config := webConfig()
+	config.InstanceName = "new"
+	assert.Regexp(t, `^"[-_A-Za-z0-9]+"$`, e.do("POST", "/instances", config).is(http.StatusCreated).header.Get("ETag"))
+	assert.Empty(t, e.do("POST", "/instances?dryRun=true", config).is(http.StatusOK).header.Get("ETag"))
+}
