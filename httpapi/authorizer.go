@@ -43,7 +43,7 @@ type Access struct {
 	// instance, or a volume, service or policy, whose types have these names.
 	// They are filled in as the call will have them: Provider is the default
 	// provider's name where the id has none. They are empty in lists, and where
-	// the request is not valid.
+	// they cannot be read from a request that is not valid.
 	//
 	// Of a creation without a provider, Provider is the one that it will be made
 	// on; it is empty if that cannot be known, and then the creation is refused.
