@@ -38,7 +38,7 @@ func TestAPolicyIsReplacedOnlyIfItIsWhatWasSeen(t *testing.T) {
 		assert.Equal(t, seen, found, "nothing has changed")
 	}
 
-	// As another process may have it: with the provider, and empty lists for nil.
+	// As another process may have it: with the provider.
 	same := seen
 	same.PolicyID, same.InstanceID = "fake:"+webPolicyID, "fake:"+webID
 	replaced, err := other.ReplaceAutoScalePolicy(w.ctx, "fake:"+webPolicyID, same, changed)

@@ -16,7 +16,9 @@ import (
 // after the request has been read and before anything is done, and also for
 // requests that are not valid: who may not call learns nothing else. Lists call
 // it for the list, and then once more for each item, with its id; items that it
-// refuses are left out.
+// refuses are left out. A configuration with volumeMounts calls it once more for
+// each of them, as mounting that volume ([MountVolume]) or, for an estimate, as
+// reading it ([GetVolume]); if it refuses one, nothing is done.
 //
 // The context that it returns is used for the call; it has to come from that of
 // the request, and may carry who the caller is.
@@ -41,7 +43,7 @@ type Access struct {
 	// instance, or a volume, service or policy, whose types have these names.
 	// They are filled in as the call will have them: Provider is the default
 	// provider's name where the id has none. They are empty in lists, and where
-	// the request is not valid.
+	// they cannot be read from a request that is not valid.
 	//
 	// Of a creation without a provider, Provider is the one that it will be made
 	// on; it is empty if that cannot be known, and then the creation is refused.

@@ -20,6 +20,7 @@ func (q *request) estimateCost() (Access, do) {
 	var config hosting.CloudHostingConfig
 	q.body(&config)
 	config, access := q.placed(config)
+	q.mounts(GetVolume, false, config, access) // their sizes are in the estimate
 	return access, func(ctx context.Context) (*reply, error) {
 		estimate, err := q.api.provider.EstimateCost(ctx, config)
 		if err != nil {

@@ -20,10 +20,13 @@ func (q *request) existed(access Access, read func(id string) error) bool {
 }
 
 // created answers a creation: 201, or 200 if it existed.
-func (q *request) created(kind, id string, body any, existed bool) *reply {
-	answer := &reply{status: http.StatusCreated, body: body}
-	if existed {
-		answer.status = http.StatusOK
+func (q *request) created(kind, id string, body any, existed bool) (*reply, error) {
+	answer, err := q.tagged(body)
+	if err != nil {
+		return nil, err
 	}
-	return answer.with("Location", q.location(kind, id))
+	if !existed {
+		answer.status = http.StatusCreated
+	}
+	return answer.with("Location", q.location(kind, id)), nil
 }

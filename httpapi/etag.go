@@ -59,6 +59,16 @@ func (q *request) ifMatch() []string {
 	return list
 }
 
+// createOnly tells whether a change is to be made only if nothing exists yet:
+// If-None-Match: *. No other is allowed there.
+func (q *request) createOnly() bool {
+	list, err := parseTags(q.r.Header.Values("If-None-Match"))
+	if err != nil || list != nil && list[0] != anyTag {
+		q.mistake("If-None-Match: allowed: *, to create what does not exist")
+	}
+	return list != nil
+}
+
 // anyTag stands for every document that exists.
 const anyTag = "*"
 

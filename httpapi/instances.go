@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"skillcenter.io/hosting"
@@ -38,6 +39,7 @@ func (q *request) createInstance() (Access, do) {
 	dryRun := q.flag("dryRun")
 	q.body(&config)
 	config, access := q.placed(config)
+	q.mounts(MountVolume, true, config, access)
 	return access, func(ctx context.Context) (*reply, error) {
 		if dryRun {
 			return q.plan(ctx, config)
@@ -47,7 +49,7 @@ func (q *request) createInstance() (Access, do) {
 		if err != nil {
 			return nil, err
 		}
-		return q.created("instances", instance.ID, instance, existed), nil
+		return q.created("instances", instance.ID, instance, existed)
 	}
 }
 
@@ -84,7 +86,7 @@ func (q *request) getInstance() (Access, do) {
 func (q *request) applyInstance() (Access, do) {
 	id, access := q.id()
 	var config hosting.CloudHostingConfig
-	dryRun, ifMatch := q.flag("dryRun"), q.ifMatch()
+	dryRun, ifMatch, createOnly := q.flag("dryRun"), q.ifMatch(), q.createOnly()
 	q.body(&config)
 	for _, part := range []struct {
 		field   string
@@ -105,6 +107,7 @@ func (q *request) applyInstance() (Access, do) {
 			q.mistake("%w", hosting.FieldError{Field: part.field, Value: *part.value, Allowed: part.of + ", as the id has it"})
 		}
 	}
+	q.mounts(MountVolume, true, config, access)
 	return access, func(ctx context.Context) (*reply, error) {
 		if dryRun {
 			return q.plan(ctx, config)
@@ -113,7 +116,13 @@ func (q *request) applyInstance() (Access, do) {
 		document.creates = true
 		return guarded(ctx, q, ifMatch, document, func() (*reply, error) {
 			existed := q.existing(ctx, access)
-			instance, err := hosting.ApplyInstance(ctx, q.api.provider, config)
+			var instance hosting.CloudInstance
+			var err error
+			if createOnly {
+				instance, err = q.createNew(ctx, config, existed)
+			} else {
+				instance, err = hosting.ApplyInstance(ctx, q.api.provider, config)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -125,6 +134,19 @@ func (q *request) applyInstance() (Access, do) {
 			return answer, err
 		})
 	}
+}
+
+// createNew creates an instance where there is none: to create never changes
+// one that somebody else has made since it was looked for.
+func (q *request) createNew(ctx context.Context, config hosting.CloudHostingConfig, existed bool) (hosting.CloudInstance, error) {
+	if existed {
+		return hosting.CloudInstance{}, changedMeanwhile("it exists, and If-None-Match asks that it does not")
+	}
+	instance, err := q.api.provider.CreateInstance(ctx, config)
+	if errors.Is(err, hosting.AlreadyExists) {
+		return hosting.CloudInstance{}, changedMeanwhile("there is one of its name, and If-None-Match asks that there is none")
+	}
+	return instance, err
 }
 
 // currentInstance reads an instance, for its ETag.

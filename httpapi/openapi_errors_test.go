@@ -16,6 +16,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/httpapi"
+	"skillcenter.io/hosting/internal/intercept"
 	"skillcenter.io/hosting/internal/wire"
 )
 
@@ -133,23 +134,16 @@ func (e *specErrors) drivePreconditions() {
 	}
 }
 
-// blocked answers GetInstance when it is told to.
-type blocked struct {
-	hosting.CloudHostingProvider
-	entered, leave chan struct{}
-}
-
-func (b blocked) GetInstance(ctx context.Context, instanceID string) (hosting.CloudInstance, error) {
-	close(b.entered)
-	<-b.leave
-	return b.CloudHostingProvider.GetInstance(ctx, instanceID)
-}
-
 // driveNoRoom asks while the only place is taken.
 func (e *specErrors) driveNoRoom() {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	w := newWorld(e.t)
-	e.api = newAPI(e.t, blocked{w.provider, entered, leave}, w.extension, httpapi.AllowAnonymous(), httpapi.WithMaxRequests(1))
+	blocking := intercept.Wrap(w.provider, func(ctx context.Context, _ intercept.Call) (context.Context, func(intercept.Result)) {
+		close(entered) // a second call would panic: there is no place for one
+		<-leave
+		return ctx, func(intercept.Result) {}
+	})
+	e.api = newAPI(e.t, blocking, w.extension, httpapi.WithMaxRequests(1), httpapi.AllowAnonymous())
 	waiting := make(chan struct{})
 	go func() {
 		defer close(waiting)

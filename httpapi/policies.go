@@ -66,12 +66,7 @@ func (q *request) createPolicy() (Access, do) {
 		if err != nil {
 			return nil, err
 		}
-		answer, err := q.tagged(created)
-		if err != nil {
-			return nil, err
-		}
-		answer.status = http.StatusCreated
-		return answer.with("Location", q.location("autoscale", created.PolicyID)), nil
+		return q.created("autoscale", created.PolicyID, created, false)
 	}
 }
 

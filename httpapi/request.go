@@ -26,6 +26,7 @@ type request struct {
 	query   map[string][]string // nil until it is read
 	known   []string            // the parameters that the route has
 	invalid error               // the first mistake
+	also    []Access            // what else the request is about, to be asked for too
 	started bool                // the answer is being written
 }
 
@@ -100,10 +101,32 @@ func (q *request) placed(config hosting.CloudHostingConfig) (hosting.CloudHostin
 	return config, Access{Provider: provider, Region: region, Type: config.InstanceType, Name: config.InstanceName}
 }
 
+// mounts notes that the volumes of a configuration are to be asked for: mounted
+// with an instance they are what they are when they are mounted later. Without a
+// provider, a volume is on that of the instance.
+func (q *request) mounts(action Action, changes bool, config hosting.CloudHostingConfig, instance Access) {
+	if config.Container == nil {
+		return
+	}
+	for i, mount := range config.Container.VolumeMounts {
+		id, err := hosting.ParseID(mount.VolumeID)
+		if err != nil {
+			q.mistake("container.volumeMounts[%d].volumeId: %w", i, err)
+			continue
+		}
+		q.also = append(q.also, Access{Action: action, Changes: changes,
+			Provider: cmp.Or(id.Provider, instance.Provider), Region: id.Region, Type: id.Type, Name: id.Name, ID: mount.VolumeID,
+			Instance: hosting.ID{Provider: instance.Provider, Region: instance.Region, Type: instance.Type, Name: instance.Name}})
+	}
+}
+
 // place returns the provider and region that something is created on. The
 // provider is empty if several would do, or none.
 func (a *API) place(provider, region, instanceType string) (string, string) {
 	infos := hosting.Providers(a.provider)
+	if len(infos) == 1 && provider == "" { // whatever it says of its regions and types
+		provider = infos[0].Name
+	}
 	fits := slices.DeleteFunc(slices.Clone(infos), func(info hosting.ProviderInfo) bool {
 		if provider != "" {
 			return info.Name != provider

@@ -58,6 +58,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route route) {
 			return
 		}
 		ctx = allowed
+		for _, access := range q.also {
+			if _, denied := a.allowed(r.WithContext(ctx), access); denied != nil {
+				q.refuse(denied)
+				return
+			}
+		}
 	}
 	if q.invalid != nil {
 		q.fail(q.invalid)

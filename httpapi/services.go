@@ -58,6 +58,12 @@ func (q *request) registerService() (Access, do) {
 	q.body(&service)
 	instance := q.instance("instanceId", service.InstanceID)
 	access := Access{Provider: instance.Provider, Region: instance.Region, Type: "service", Name: service.ServiceName, Instance: instance}
+	if given := service.ServiceID; given != "" {
+		made := hosting.ID{Provider: access.Provider, Region: access.Region, Type: access.Type, Name: access.Name}
+		if q.api.wholeID(given) != made.String() {
+			q.mistake("%w", hosting.FieldError{Field: "serviceId", Value: given, Allowed: "none, or that of a service with this name where the instance is"})
+		}
+	}
 	return access, func(ctx context.Context) (*reply, error) {
 		existed := q.existed(access, func(id string) error {
 			_, err := q.api.extension.GetService(ctx, id)
@@ -67,7 +73,7 @@ func (q *request) registerService() (Access, do) {
 		if err != nil {
 			return nil, err
 		}
-		return q.created("services", registered.ServiceID, registered, existed), nil
+		return q.created("services", registered.ServiceID, registered, existed)
 	}
 }
 

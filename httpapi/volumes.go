@@ -52,7 +52,7 @@ func (q *request) createVolume() (Access, do) {
 		if err != nil {
 			return nil, err
 		}
-		return q.created("volumes", created.VolumeID, created, existed), nil
+		return q.created("volumes", created.VolumeID, created, existed)
 	}
 }
 
