@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/httpapi"
 	"skillcenter.io/hosting/internal/intercept"
 	"skillcenter.io/hosting/internal/wire"
@@ -124,4 +125,47 @@ func TestTheAuthorizersContextReachesTheProvider(t *testing.T) {
 			assert.Positive(t, calls, "%s calls the provider", s.route)
 		}
 	}
+}
+
+func TestADryRunAsksForWhatItsPlanShows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).furnish(t)
+	var asked []httpapi.Action
+	api, err := httpapi.New(w.provider, w.extension, httpapi.WithAuthorizer(func(r *http.Request, access httpapi.Access) (context.Context, error) {
+		asked = append(asked, access.Action)
+		if access.Action == httpapi.GetInstance {
+			return nil, hosting.PermissionDenied
+		}
+		return r.Context(), nil
+	}))
+	require.NoError(t, err)
+	body := `{"instanceName":"web","instanceType":"deployment","container":{"image":"guess"}}`
+	for _, target := range []string{"POST /instances?dryRun=true", "PUT /instances/default.deployment.web?dryRun=true"} {
+		asked = nil
+		method, path, _ := strings.Cut(target, " ")
+		r := newRequest(method, prefix+path, body)
+		r.Header.Set("Content-Type", wire.JSON)
+		assert.Equal(t, 403, serve(api, r).Code, target)
+		assert.Contains(t, asked, httpapi.GetInstance, target)
+	}
+}
+
+func TestABrowserDoesNotChangeAnythingForAnotherOrigin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).furnish(t)
+	change := func(api http.Handler, header ...string) int {
+		return serve(api, newRequest(http.MethodPost, prefix+"/instances/default.deployment.web/stop", "", header...)).Code
+	}
+	anonymous := newAPI(t, w.provider, w.extension, httpapi.AllowAnonymous())
+	assert.Equal(t, 403, change(anonymous, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"))
+	assert.Equal(t, 403, change(anonymous, "Origin", "https://evil.example"))
+	instance, err := w.provider.GetInstance(t.Context(), "default.deployment.web")
+	require.NoError(t, err)
+	assert.NotContains(t, []hosting.Status{hosting.StatusStopping, hosting.StatusStopped}, instance.Status)
+	assert.Equal(t, 202, change(anonymous), "what is no browser")
+	assert.Equal(t, 202, change(anonymous, "Sec-Fetch-Site", "same-origin"))
+
+	everybody, err := httpapi.New(w.provider, w.extension, httpapi.WithAuthorizer(func(r *http.Request, _ httpapi.Access) (context.Context, error) { return r.Context(), nil }))
+	require.NoError(t, err)
+	assert.Equal(t, 202, change(everybody, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"), "the program has decided")
 }

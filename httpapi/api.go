@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"path"
 	"sync"
@@ -21,7 +22,7 @@ type API struct {
 	locks     locks
 	status    availability
 
-	requests, streams chan struct{} // a place for each that is served
+	requests, streams, bodies chan struct{} // a place for each that is served, or is being read
 
 	mu     sync.Mutex
 	active int           // requests that are being served
@@ -53,6 +54,7 @@ func New(provider hosting.CloudHostingProvider, extension hosting.HostingExtensi
 	}
 	a.ending, a.endStreams = context.WithCancel(context.Background())
 	a.requests, a.streams = make(chan struct{}, a.maxRequests), make(chan struct{}, a.maxStreams)
+	a.bodies = make(chan struct{}, 4*min(a.maxRequests, math.MaxInt/4))
 	a.table = a.routes()
 	for _, r := range a.table {
 		a.mux.HandleFunc(r.method+" "+a.prefix+r.path, func(w http.ResponseWriter, request *http.Request) { a.serve(w, request, r) })

@@ -78,6 +78,28 @@ func BearerToken(token string) (Authorizer, error) {
 
 const tokenCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/="
 
+// crossOrigin finds what a page of another origin has a browser send.
+var crossOrigin http.CrossOriginProtection
+
+// allowed asks the Authorizer for all that a request is about. Where there is
+// none, a browser that can reach the server could still be made to call it by
+// any page that it shows.
+func (q *request) allowed(access Access) (context.Context, *refusal) {
+	if q.api.anonymous {
+		if err := crossOrigin.Check(q.r); err != nil {
+			return nil, &refusal{status: http.StatusForbidden, reason: hosting.PermissionDenied,
+				message: "a browser sends this for a page of another origin", cause: err}
+		}
+	}
+	ctx, denied := q.api.allowed(q.r, access)
+	for _, access := range q.also {
+		if denied == nil {
+			_, denied = q.api.allowed(q.r.WithContext(ctx), access)
+		}
+	}
+	return ctx, denied
+}
+
 // allowed asks the Authorizer. The error is what the client is told.
 func (a *API) allowed(r *http.Request, access Access) (context.Context, *refusal) {
 	if a.authorize == nil {

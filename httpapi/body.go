@@ -31,7 +31,23 @@ func (q *request) body(value any) { q.readBody(value, false) }
 // optionalBody is body, but none at all will do.
 func (q *request) optionalBody(value any) { q.readBody(value, true) }
 
+// checkBody notes a body that the route does not have; an object without
+// fields will do.
+func (q *request) checkBody() {
+	reads := q.r.Method != http.MethodGet && q.r.Method != http.MethodHead
+	if reads && !q.bodyRead && q.r.ContentLength != 0 {
+		q.optionalBody(&struct{}{})
+	}
+}
+
 func (q *request) readBody(value any, optional bool) {
+	q.bodyRead = true
+	release, free := q.api.take(q.api.bodies)
+	if !free {
+		q.invalidate(noRoom("bodies"))
+		return
+	}
+	defer release()
 	if server, _ := q.r.Context().Value(http.ServerContextKey).(*http.Server); server == nil || server.ReadTimeout <= 0 {
 		// Where it cannot be set, a slow body is the host's to end.
 		control := http.NewResponseController(q.w)

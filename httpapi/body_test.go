@@ -137,3 +137,17 @@ func statusOf(t *testing.T, server *httptest.Server, target string) int {
 	require.NoError(t, answer.Body.Close())
 	return answer.StatusCode
 }
+
+func TestABodyWhereThereIsNoneIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).furnish(t)
+	api := newAPI(t, w.provider, w.extension)
+	target := prefix + "/instances/default.deployment.web/"
+	for body, status := range map[string]int{"": 202, "{}": 202, `{"replicas":3}`: 400, "3": 400, "hello": 400} {
+		assert.Equal(t, status, ask(api, http.MethodPost, target+"restart", body).Code, "restart with %s", body)
+	}
+	form := newRequest(http.MethodPost, target+"stop", "a=b")
+	form.Header.Set("Content-Type", "text/plain")
+	assert.Equal(t, 415, serve(api, form).Code)
+	assert.Equal(t, 400, ask(api, http.MethodDelete, prefix+"/instances/default.deployment.web", `{"force":true}`).Code)
+}

@@ -40,6 +40,7 @@ func (q *request) createInstance() (Access, do) {
 	q.body(&config)
 	config, access := q.placed(config)
 	q.mounts(MountVolume, true, config, access)
+	q.readsFor(dryRun, access)
 	return access, func(ctx context.Context) (*reply, error) {
 		if dryRun {
 			return q.plan(ctx, config)
@@ -50,6 +51,15 @@ func (q *request) createInstance() (Access, do) {
 			return nil, err
 		}
 		return q.created("instances", instance.ID, instance, existed)
+	}
+}
+
+// readsFor notes that a dry run reads the instance, if there is one: its plan
+// shows what is there.
+func (q *request) readsFor(dryRun bool, instance Access) {
+	if dryRun {
+		instance.Action = GetInstance
+		q.also = append(q.also, instance)
 	}
 }
 
@@ -108,6 +118,7 @@ func (q *request) applyInstance() (Access, do) {
 		}
 	}
 	q.mounts(MountVolume, true, config, access)
+	q.readsFor(dryRun, access)
 	return access, func(ctx context.Context) (*reply, error) {
 		if dryRun {
 			return q.plan(ctx, config)

@@ -42,6 +42,8 @@ func WithAuthorizer(authorize Authorizer) Option {
 
 // AllowAnonymous serves everybody who can reach the server. It is for servers
 // that listen on loopback only, and for hosts whose own middleware has decided.
+// Changes that a browser sends for a page of another origin are refused with
+// 403; a host that wants them has an Authorizer that says so.
 func AllowAnonymous() Option { return func(s *settings) { s.anonymous = true } }
 
 // WithPrefix sets the path before all routes, "/api/hosting" by default: it
@@ -53,7 +55,8 @@ func WithPrefix(prefix string) Option { return func(s *settings) { s.prefix = pr
 func WithMaxBodyBytes(n int64) Option { return func(s *settings) { s.maxBody = n } }
 
 // WithMaxRequests sets how many requests are served at the same time, streams
-// aside, 256 by default. More are refused with 429.
+// aside, 256 by default. More are refused with 429. Four times as many may send
+// their bodies at the same time.
 func WithMaxRequests(n int) Option { return func(s *settings) { s.maxRequests = n } }
 
 // WithMaxStreams sets how many log follows and watches are served at the same

@@ -56,10 +56,16 @@ func list[T any](ctx context.Context, q *request, p page, items []T, err error, 
 		if undecided != nil {
 			return nil, undecided
 		}
-		if !some {
-			return nil, err
+		missing, undecided := q.missing(ctx, err)
+		if undecided != nil {
+			return nil, undecided
 		}
-		answer.Errors = []wire.Problem{q.problem(err)}
+		if !some {
+			return nil, missing[0]
+		}
+		for _, err := range missing {
+			answer.Errors = append(answer.Errors, q.problem(err))
+		}
 	}
 	items = items[sort.Search(len(items), func(i int) bool { return idOf(items[i]) > p.after }):]
 	answer.Items = make([]T, 0, min(len(items), p.size))
@@ -81,6 +87,35 @@ func list[T any](ctx context.Context, q *request, p page, items []T, err error, 
 		answer.Items = append(answer.Items, item)
 	}
 	return ok(answer), nil
+}
+
+// missing returns the errors of a list, one for each provider that failed. Of a
+// provider that whoever asks may not list, only what kind of error it is.
+func (q *request) missing(ctx context.Context, err error) ([]error, error) {
+	parts := []error{err}
+	failed, isError := errors.AsType[*hosting.Error](err)
+	if !isError {
+		return parts, nil
+	}
+	if several, is := failed.Err.(interface{ WrappedErrors() []error }); is {
+		causes := several.WrappedErrors()
+		if !slices.ContainsFunc(causes, func(cause error) bool { _, is := cause.(*hosting.Error); return !is }) {
+			parts = causes // several providers failed, not several regions of one
+		}
+	}
+	told := make([]error, len(parts))
+	for i, part := range parts {
+		failed, _ := errors.AsType[*hosting.Error](part)
+		visible, undecided := q.visible(ctx, Access{Action: q.route.action, Provider: failed.Provider})
+		if undecided != nil {
+			return nil, undecided
+		}
+		told[i] = part
+		if !visible {
+			told[i] = hosting.Errorf(q.api.provider.ProviderName(), failed.Code, failed.Reason, "a part of the list could not be read")
+		}
+	}
+	return told, nil
 }
 
 // anyVisible tells whether one of the items is visible.

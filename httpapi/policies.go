@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 
 	"skillcenter.io/hosting"
 )
@@ -144,6 +145,10 @@ func (q *request) replacePolicy(ctx context.Context, id string, ifMatch []string
 		replaced, err := hosting.ReplaceAutoScalePolicy(ctx, q.api.extension, id, seen, policy)
 		switch {
 		case errors.Is(err, hosting.Conflict):
+			now, readErr := q.api.extension.GetAutoScalePolicyByID(ctx, id)
+			if readErr == nil && reflect.DeepEqual(now, seen) {
+				return replaced, err // of another kind
+			}
 			return replaced, changedMeanwhile("it has just been changed, and is no longer what If-Match has")
 		case !errors.Is(err, hosting.Unsupported):
 			return replaced, err

@@ -102,7 +102,8 @@ func (q *request) fail(err error) {
 
 // logFailure logs what the client is not to blame for.
 func (q *request) logFailure(status int, err error) {
-	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
+	gone := q.r.Context().Err() != nil // whoever asked; that is no failure
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented && !gone {
 		q.api.logger.WarnContext(q.r.Context(), "hosting: a request failed", "action", q.route.action, "status", status,
 			"requestId", q.requestID, "error", err)
 	}
@@ -110,6 +111,9 @@ func (q *request) logFailure(status int, err error) {
 
 // refuse answers with what this server has decided.
 func (q *request) refuse(f *refusal) {
+	if f.status == http.StatusTooManyRequests {
+		q.w.Header().Set("Retry-After", "1")
+	}
 	if f.status == http.StatusUnauthorized {
 		q.w.Header().Set("WWW-Authenticate", `Bearer realm="hosting"`)
 	}

@@ -28,6 +28,8 @@ type request struct {
 	invalid error               // the first mistake
 	also    []Access            // what else the request is about, to be asked for too
 	started bool                // the answer is being written
+
+	bodyRead bool
 }
 
 // mistake notes what is wrong with the request.

@@ -50,20 +50,15 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route route) {
 	access, call := route.prepare(q)
 	access.Action, access.Changes = route.action, route.changes
 	q.checkQuery()
+	q.checkBody()
 	ctx := r.Context()
 	if !route.public {
-		allowed, denied := a.allowed(r, access)
+		allowed, denied := q.allowed(access)
 		if denied != nil {
 			q.refuse(denied)
 			return
 		}
 		ctx = allowed
-		for _, access := range q.also {
-			if _, denied := a.allowed(r.WithContext(ctx), access); denied != nil {
-				q.refuse(denied)
-				return
-			}
-		}
 	}
 	if q.invalid != nil {
 		q.fail(q.invalid)
@@ -73,7 +68,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route route) {
 	if !route.public {
 		release, free := a.take(a.requests)
 		if !free {
-			q.tooMany("requests")
+			q.refuse(noRoom("requests"))
 			return
 		}
 		q.release = sync.OnceFunc(release)
@@ -143,9 +138,9 @@ func (a *API) take(places chan struct{}) (release func(), free bool) {
 	}
 }
 
-func (q *request) tooMany(what string) {
-	q.w.Header().Set("Retry-After", "1")
-	q.refuse(&refusal{status: http.StatusTooManyRequests, reason: hosting.RateLimited, message: fmt.Sprintf("the server has no room for more %s now", what)})
+// noRoom is the refusal of what there are too many of.
+func noRoom(what string) *refusal {
+	return &refusal{status: http.StatusTooManyRequests, reason: hosting.RateLimited, message: fmt.Sprintf("the server has no room for more %s now", what)}
 }
 
 // recovered answers 500 for a call that panicked, and logs where.

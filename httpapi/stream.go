@@ -47,7 +47,7 @@ func (q *request) stream(ctx context.Context, run func(ctx context.Context, even
 	}
 	release, free := q.api.take(q.api.streams)
 	if !free {
-		q.tooMany("streams")
+		q.refuse(noRoom("streams"))
 		return
 	}
 	defer release()

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/golang/mock/gomock"
+	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -258,4 +259,31 @@ func TestFiltersAndPageParametersAreChecked(t *testing.T) {
 		require.Equal(t, 400, answer.Code, query)
 		assert.Contains(t, problemIn(t, answer).Detail, says, query)
 	}
+}
+
+func TestOfAProviderThatMayNotBeListedAFailureTellsOnlyItsKind(t *testing.T) {
+	t.Parallel()
+	p := mocks.NewMockCloudHostingProvider(gomock.NewController(t))
+	p.EXPECT().ProviderName().Return("near").AnyTimes()
+	near := hosting.Errorf("near", hosting.ListFailed, hosting.Unavailable, "region other: it is away")
+	far := hosting.Errorf("far", hosting.ListFailed, hosting.RateLimited, "10.0.0.7 refuses")
+	both := hosting.Errorf("near", hosting.ListFailed, hosting.Unavailable, "near and far: %w", multierror.Append(nil, near, far))
+	p.EXPECT().ListInstances(gomock.Any()).Return([]hosting.CloudInstance{{ID: "near:default.deployment.a", Provider: "near"}}, both)
+	api, err := httpapi.New(p, nil, httpapi.WithAuthorizer(func(r *http.Request, access httpapi.Access) (context.Context, error) {
+		if access.Provider == "far" {
+			return nil, hosting.PermissionDenied
+		}
+		return r.Context(), nil
+	}))
+	require.NoError(t, err)
+	answer := ask(api, http.MethodGet, prefix+"/instances", "")
+	require.Equal(t, 200, answer.Code, answer.Body)
+	assert.NotContains(t, answer.Body.String(), "10.0.0.7")
+	assert.NotContains(t, answer.Body.String(), "far")
+	var page wire.List[hosting.CloudInstance]
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &page))
+	require.Len(t, page.Errors, 2)
+	assert.Equal(t, "region other: it is away", page.Errors[0].Detail)
+	assert.Equal(t, "a part of the list could not be read", page.Errors[1].Detail)
+	assert.Equal(t, hosting.RateLimited, page.Errors[1].Reason)
 }
