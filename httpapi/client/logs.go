@@ -19,7 +19,8 @@ const resumeWithin = 2 * time.Minute
 //
 // If the connection breaks, the stream goes on behind the last entry, without
 // losing or repeating one, for as long as the provider has what was printed
-// meanwhile. It ends with an Unavailable error if that is not possible for two
+// meanwhile. Before the first entry there is no such place: then the stream begins
+// anew, and a Limit leaves the newest of what was printed meanwhile. It ends with an Unavailable error if that is not possible for two
 // minutes, or at once if the provider's entries have no cursor.
 func (c *Client) StreamLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) iter.Seq2[hosting.LogEntry, error] {
 	return func(yield func(hosting.LogEntry, error) bool) {
