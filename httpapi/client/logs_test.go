@@ -208,6 +208,35 @@ func TestALogStreamGivesUpWhenNothingComesForLong(t *testing.T) {
 	}
 }
 
+func TestALogStreamThatGoesOnWaitsAsLongAsTheServerAsks(t *testing.T) {
+	t.Parallel()
+	for asked, waited := range map[string]bool{"60": true, "150": false} { // two minutes are what there is
+		synctest.Test(t, func(t *testing.T) {
+			s := scripted(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				switch n {
+				case 0:
+					stream(w, line(1))
+				case 1:
+					w.Header().Set("Retry-After", asked)
+					unavailable(w)
+				default:
+					stream(w, line(2), "event: end\ndata: {}\n\n")
+				}
+			})
+			start := time.Now()
+			got, err := follow(t.Context(), s.Client, following)
+			if waited {
+				require.NoError(t, err)
+				assert.Len(t, got, 2)
+				assert.GreaterOrEqual(t, time.Since(start), time.Minute)
+			} else {
+				require.ErrorIs(t, err, hosting.Unavailable)
+				assert.Less(t, time.Since(start), time.Second)
+			}
+		})
+	}
+}
+
 // A comment shows that somebody is there, not that the stream works.
 func TestAStreamThatIsCutAtOnceAgainAndAgainIsNotAskedForWithoutPauses(t *testing.T) {
 	t.Parallel()

@@ -82,7 +82,7 @@ func (c *Client) repeat(ctx context.Context, r request, attempt func(body []byte
 
 // again tells whether attempt n+1 is to be made.
 func (c *Client) again(r request, failed *failure, n int) bool {
-	if !failed.temporary(r) || failed.asked > maxAsked || r.once && !failed.unsent {
+	if !failed.temporary(r) || failed.asked > max(maxAsked, time.Until(r.until)) || r.once && !failed.unsent {
 		return false
 	}
 	return n < c.retries || time.Now().Before(r.until)
