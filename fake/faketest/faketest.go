@@ -13,7 +13,13 @@
 //
 // There are no sockets, so it works inside the bubbles of testing/synctest, in
 // virtual time: replicas start, jobs end and policies act without anybody having
-// to wait. It works without them as well.
+// to wait. Call [New] inside the bubble: a platform that was made outside of it
+// cannot be used there, and the runtime ends the whole run of tests. What is
+// tested has to end with t.Context(): a goroutine that goes on behind the end of
+// the test fails it.
+//
+// It works without bubbles as well. Time passes then: unless [fake.Workload] says
+// otherwise, a replica takes 2 s to start.
 //
 // Let things go wrong with the methods of [Platform.Fake], such as
 // [fake.Provider.InjectCall] and [fake.Provider.InjectStart], and with
@@ -97,7 +103,8 @@ func Open(options ...Option) (*Platform, error) {
 	if s.authorize != nil {
 		who = httpapi.WithAuthorizer(s.authorize)
 	}
-	if p.api, err = httpapi.New(p.Fake, p.Extension, append([]httpapi.Option{who}, s.server...)...); err != nil {
+	server := append([]httpapi.Option{who, httpapi.WithStreamWriteTimeout(patience)}, s.server...)
+	if p.api, err = httpapi.New(p.Fake, p.Extension, server...); err != nil {
 		return nil, fmt.Errorf("faketest: %w", err)
 	}
 	p.server = pipehttp.Serve(p.api)
@@ -109,6 +116,10 @@ func Open(options ...Option) (*Platform, error) {
 	}
 	return p, nil
 }
+
+// patience is how long a consumer of a stream may do something else. A pipe has
+// none of the buffers of a socket, and in virtual time hours pass in a loop.
+const patience = 1000 * time.Hour
 
 // prefixOf returns the path before all routes.
 func prefixOf(api *httpapi.API) string {

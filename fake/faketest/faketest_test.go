@@ -99,6 +99,31 @@ func TestStreamsGoOnWhenConnectionsBreak(t *testing.T) {
 	})
 }
 
+// A loop over a stream may wait for something else, as it could with a socket,
+// whose buffers take what comes meanwhile.
+func TestAConsumerOfAStreamMayTakeItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := faketest.New(t)
+		for _, name := range []string{"a", "b", "c"} {
+			config := web()
+			config.InstanceName = name
+			_, err := p.Client.CreateInstance(t.Context(), config)
+			require.NoError(t, err)
+		}
+		var names []string
+		for change, err := range p.Client.WatchInstances(t.Context()) {
+			require.NoError(t, err)
+			if change.Type == hosting.ChangeSynced {
+				break
+			}
+			names = append(names, change.Instance.Name)
+			time.Sleep(2 * time.Hour)
+		}
+		assert.Equal(t, []string{"a", "b", "c"}, names)
+	})
+}
+
 func TestRequestsOfOnesOwnReachTheAPI(t *testing.T) {
 	t.Parallel()
 	p := faketest.New(t, faketest.WithServer(httpapi.WithPrefix("/v1/hosting")))

@@ -27,7 +27,8 @@ func WithFake(options ...fake.Option) Option {
 }
 
 // WithServer sets how the server behaves, such as its limits and its logger. Who
-// may call is WithAuthorizer's to say.
+// may call is WithAuthorizer's to say. Other than by default, it waits for slow
+// consumers of streams, unless httpapi.WithStreamWriteTimeout is among them.
 func WithServer(options ...httpapi.Option) Option {
 	return func(s *settings) { s.server = append(s.server, options...) }
 }

@@ -201,6 +201,33 @@ func TestAPolicyIsReplacedOnlyIfItIsWhatWasSeen(t *testing.T) {
 	assert.Len(t, s.asked(), 2)
 }
 
+// Who compresses an answer weakens its ETag, with which nothing may be replaced,
+// and holds back the events of a stream.
+func TestWhatMustNotBeCompressedIsAskedForAsItIs(t *testing.T) {
+	t.Parallel()
+	s := scripted(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		switch {
+		case r.URL.Path == "/api/hosting/instances/"+web+"/logs":
+			stream(w, "event: end\ndata: {}\n\n")
+		case r.Method == http.MethodGet && r.Header.Get("Accept-Encoding") != "identity":
+			w.Header().Set("ETag", `W/"seen"`) // as nginx does
+			answer(w, `{}`)
+		default:
+			w.Header().Set("ETag", `"seen"`)
+			answer(w, `{}`)
+		}
+	})
+	_, err := s.ReplaceAutoScalePolicy(t.Context(), "default.policy.web", hosting.AutoScalePolicy{}, hosting.AutoScalePolicy{})
+	require.NoError(t, err)
+	assert.Equal(t, `"seen"`, s.asked()[1].header.Get("If-Match"))
+	_, err = follow(t.Context(), s.Client, following)
+	require.NoError(t, err)
+	assert.Equal(t, "identity", s.asked()[2].header.Get("Accept-Encoding"))
+	_, err = s.GetInstance(t.Context(), web)
+	require.NoError(t, err)
+	assert.Equal(t, "gzip", s.asked()[3].header.Get("Accept-Encoding"), "everything else may be")
+}
+
 func TestARollbackReturnsTheInstance(t *testing.T) {
 	t.Parallel()
 	for _, shown := range []bool{true, false} {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/internal/wire"
@@ -95,6 +96,12 @@ func redacted(u *url.URL) string {
 // calls.
 const idleConnections = 32
 
+// A connection over HTTP/2 carries all calls, also once what is between has
+// forgotten it: then nothing ends it for minutes, and every call runs into its
+// deadline. So when a server that is waited for is silent for pingAfter, it is
+// asked whether it is there, and has pingWithin to say so.
+const pingAfter, pingWithin = 15 * time.Second, 10 * time.Second
+
 // connect makes what makes the requests.
 func (c *Client) connect() {
 	calls := http.Client{}
@@ -109,6 +116,9 @@ func (c *Client) connect() {
 			transport = &http.Transport{Proxy: http.ProxyFromEnvironment}
 		}
 		transport.MaxIdleConns, transport.MaxIdleConnsPerHost = idleConnections, idleConnections
+		if transport.HTTP2 == nil {
+			transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWithin}
+		}
 		calls.Transport = transport
 	}
 	// A redirect would take the token, and a change, to another place.

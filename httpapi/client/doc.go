@@ -19,7 +19,8 @@
 //
 // A call is sent again, up to three times, if the server could not be reached,
 // the connection broke before the answer was read, or the server answered 429 or
-// 503; it waits as long as the server asks for, else a moment that grows. What
+// 503; what reads also if a gateway answered 502. It waits as long as the server
+// asks for, else a moment that grows. What
 // does more when it is done twice is not: RestartInstance, RunNow, RecordEvent,
 // RollbackInstance to revision 0, and ReplaceAutoScalePolicy are sent again only
 // if no connection could be made. A deletion that was sent again after its answer

@@ -20,11 +20,13 @@ import (
 // maxShown how much is shown of one that is not the API's.
 const maxProblem, maxShown = 1 << 20, 200
 
-// unreached is the failure of a request that got no answer.
-func (c *Client) unreached(r request, err error) *failure {
+// unreached is the failure of a request that got no answer. unconnected tells
+// that no connection was made, as far as that can be seen.
+func (c *Client) unreached(r request, err error, unconnected bool) *failure {
 	err = withoutURL(err)
 	var op *net.OpError
-	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
+	unconnected = unconnected && !errors.Is(err, context.DeadlineExceeded) // that of an http.Client, which has waited long enough
+	if unconnected || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
 		return &failure{unsent: true, err: c.errorf(r, hosting.Unavailable, "the server at %s cannot be reached: %w", c.host, err)}
 	}
 	return c.lost(r, err)
@@ -89,7 +91,7 @@ func (c *Client) strange(r request, response *http.Response, data []byte) *failu
 	case status >= 400 && status != http.StatusNotFound:
 		hint = "something between may have made it"
 	}
-	return &failure{status: status, err: c.errorf(r, reasonOf(status), "the answer of %s is not one of the API (%s): status %d, type %.80q: %s",
+	return &failure{status: status, foreign: true, err: c.errorf(r, reasonOf(status), "the answer of %s is not one of the API (%s): status %d, type %.80q: %s",
 		c.host, hint, status, response.Header.Get("Content-Type"), text)}
 }
 

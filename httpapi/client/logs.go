@@ -19,7 +19,8 @@ const resumeWithin = 2 * time.Minute
 //
 // If the connection breaks, the stream goes on behind the last entry, without
 // losing or repeating one, for as long as the provider has what was printed
-// meanwhile. It ends with an Unavailable error if that is not possible for two
+// meanwhile. Before the first entry there is no such place: then the stream begins
+// anew, and a Limit leaves the newest of what was printed meanwhile. It ends with an Unavailable error if that is not possible for two
 // minutes, or at once if the provider's entries have no cursor.
 func (c *Client) StreamLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) iter.Seq2[hosting.LogEntry, error] {
 	return func(yield func(hosting.LogEntry, error) bool) {
@@ -57,13 +58,16 @@ func (f *follower) run(ctx context.Context, yield func(hosting.LogEntry) bool) e
 		if f.until.IsZero() {
 			f.until = time.Now().Add(resumeWithin)
 		}
-		err = f.read(ctx, s, yield)
-		s.close()
+		began := time.Now()
+		entries, err := f.read(ctx, s, yield)
 		if err == nil || !isCut(err) {
 			return err
 		}
 		if s.heard {
-			cuts, f.until = 0, time.Now().Add(resumeWithin)
+			f.until = time.Now().Add(resumeWithin)
+		}
+		if entries || time.Since(began) >= maxPause { // not by a comment, or a server that fails at once would be asked without a pause
+			cuts = 0
 		}
 		if why := f.unresumable(); why != "" {
 			return f.client.errorf(r, hosting.Unavailable, "the log stream was cut, and %s: %w", why, err)
@@ -118,30 +122,32 @@ func isCut(err error) bool {
 	return is
 }
 
-// read yields what comes over one connection.
-func (f *follower) read(ctx context.Context, s *stream, yield func(hosting.LogEntry) bool) error {
+// read yields what comes over one connection, and closes that: also if the
+// consumer panics or ends its goroutine. It tells whether there were entries.
+func (f *follower) read(ctx context.Context, s *stream, yield func(hosting.LogEntry) bool) (entries bool, err error) {
+	defer s.close()
 	for {
 		e, done, err := s.receive(wire.EventLog)
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return entries, ctx.Err()
 		case done:
-			return err
+			return entries, err
 		case errors.Is(err, errTooLarge):
-			return f.client.errorf(s.of, hosting.Internal, "%w", err)
+			return entries, f.client.errorf(s.of, hosting.Internal, "%w", err)
 		case err != nil:
-			return cut{err}
+			return entries, cut{err}
 		}
 		var entry hosting.LogEntry
 		if err := s.decode(e, &entry); err != nil {
-			return err
+			return entries, err
 		}
-		f.begun, f.last = true, ""
+		entries, f.begun, f.last = true, true, ""
 		if isHeaderText(e.id) {
 			f.last = e.id
 		}
 		if !yield(entry) {
-			return errLeft
+			return entries, errLeft
 		}
 	}
 }

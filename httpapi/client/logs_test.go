@@ -208,6 +208,52 @@ func TestALogStreamGivesUpWhenNothingComesForLong(t *testing.T) {
 	}
 }
 
+func TestALogStreamThatGoesOnWaitsAsLongAsTheServerAsks(t *testing.T) {
+	t.Parallel()
+	for asked, waited := range map[string]bool{"60": true, "150": false} { // two minutes are what there is
+		synctest.Test(t, func(t *testing.T) {
+			s := scripted(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				switch n {
+				case 0:
+					stream(w, line(1))
+				case 1:
+					w.Header().Set("Retry-After", asked)
+					unavailable(w)
+				default:
+					stream(w, line(2), "event: end\ndata: {}\n\n")
+				}
+			})
+			start := time.Now()
+			got, err := follow(t.Context(), s.Client, following)
+			if waited {
+				require.NoError(t, err)
+				assert.Len(t, got, 2)
+				assert.GreaterOrEqual(t, time.Since(start), time.Minute)
+			} else {
+				require.ErrorIs(t, err, hosting.Unavailable)
+				assert.Less(t, time.Since(start), time.Second)
+			}
+		})
+	}
+}
+
+// A comment shows that somebody is there, not that the stream works.
+func TestAStreamThatIsCutAtOnceAgainAndAgainIsNotAskedForWithoutPauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+			stream(w, ":\n\n")
+			sever()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		got, err := follow(ctx, s.Client, following)
+		require.NoError(t, err)
+		assert.Empty(t, got)
+		assert.Less(t, len(s.asked()), 300, "of which each waits for 2.5 s at least, in the end")
+	})
+}
+
 func TestALogStreamEndsWithTheErrorThatTheServerTells(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -370,6 +416,35 @@ func TestLeavingALoopClosesTheConnection(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Equal(t, int32(4), closed.Load())
+	})
+}
+
+// As in a handler whose panics are recovered, or a test that fails in the loop.
+func TestAConsumerThatPanicsLeavesNoConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var closed atomic.Int32
+		s := scripted(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+			if strings.HasSuffix(r.URL.Path, "/watch") {
+				stream(w, "event: synced\ndata: {\"type\":\"synced\"}\n\n")
+			} else {
+				stream(w, line(1))
+			}
+			<-r.Context().Done()
+			closed.Add(1)
+		})
+		assert.Panics(t, func() {
+			for range s.StreamLogs(t.Context(), web, following) {
+				panic("in the loop")
+			}
+		})
+		assert.Panics(t, func() {
+			for range s.WatchInstances(t.Context()) {
+				panic("in the loop")
+			}
+		})
+		synctest.Wait()
+		assert.Equal(t, int32(2), closed.Load())
 	})
 }
 

@@ -24,6 +24,7 @@ func (c *Client) ReplaceAutoScalePolicy(ctx context.Context, policyID string, se
 	put := updatePolicy(policyID, policy)
 	get := onPolicy(http.MethodGet, policyID, "")
 	get.instanceID, get.invalid = put.instanceID, put.invalid
+	get.header = map[string]string{"Accept-Encoding": "identity"} // who compresses an answer weakens its ETag
 	a, err := c.send(ctx, get)
 	if err != nil {
 		return none, err

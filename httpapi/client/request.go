@@ -10,7 +10,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"skillcenter.io/hosting"
@@ -138,7 +140,8 @@ func (c *Client) roundTrip(ctx context.Context, by *http.Client, r request, body
 	if body != nil {
 		content = bytes.NewReader(body)
 	}
-	q, err := http.NewRequestWithContext(ctx, r.method, target, content)
+	var connecting connecting
+	q, err := http.NewRequestWithContext(connecting.watch(ctx), r.method, target, content)
 	if err != nil {
 		return nil, &failure{err: c.errorf(r, hosting.Internal, "the request cannot be made: %w", withoutURL(err))}
 	}
@@ -155,10 +158,27 @@ func (c *Client) roundTrip(ctx context.Context, by *http.Client, r request, body
 	}
 	response, err := by.Do(q)
 	if err != nil {
-		return nil, c.unreached(r, err)
+		return nil, c.unreached(r, err, connecting.failed())
 	}
 	return response, nil
 }
+
+// connecting tells how far a request has come, which not every error tells: that
+// of a TLS handshake, or of a proxy, does not.
+type connecting struct {
+	tried, made atomic.Bool
+}
+
+func (c *connecting) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.tried.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.made.Store(true) },
+	})
+}
+
+// failed tells whether there was no connection that the request could be sent
+// over. A transport that is not watched may have had one.
+func (c *connecting) failed() bool { return c.tried.Load() && !c.made.Load() }
 
 // isType tells whether an answer has a media type.
 func isType(response *http.Response, want string) bool {

@@ -25,11 +25,17 @@ type failure struct {
 	// that nobody knows what the server did.
 	unsent, broken bool
 	status         int           // that the server answered with; 0 for none
+	foreign        bool          // something between answered, or another server
 	asked          time.Duration // how long the server asks to wait
 }
 
-// temporary tells whether another attempt may succeed.
-func (f *failure) temporary() bool {
+// temporary tells whether another attempt may succeed. Gateways answer 502 and
+// 504 while a server starts again: what reads is tried again after a 502, and a
+// stream that goes on after both.
+func (f *failure) temporary(r request) bool {
+	if f.foreign && (f.status == http.StatusBadGateway && r.method == http.MethodGet || f.status == http.StatusGatewayTimeout && !r.until.IsZero()) {
+		return true
+	}
 	if errors.Is(f.err, hosting.DeadlineExceeded) { // the http.Client has waited long enough
 		return false
 	}
@@ -62,7 +68,8 @@ func (c *Client) repeat(ctx context.Context, r request, attempt func(body []byte
 		case !c.again(r, failed, n):
 			return failed.err
 		}
-		mayBeDone = mayBeDone || failed.broken
+		// A gateway answers 503 also when the connection behind it breaks.
+		mayBeDone = mayBeDone || failed.broken || failed.foreign && failed.status == http.StatusServiceUnavailable
 		wait := max(backoff(n), failed.asked)
 		if deadline, has := ctx.Deadline(); has && r.until.IsZero() && time.Until(deadline) <= wait {
 			return failed.err // which says more than that it took too long
@@ -75,7 +82,7 @@ func (c *Client) repeat(ctx context.Context, r request, attempt func(body []byte
 
 // again tells whether attempt n+1 is to be made.
 func (c *Client) again(r request, failed *failure, n int) bool {
-	if !failed.temporary() || failed.asked > maxAsked || r.once && !failed.unsent {
+	if !failed.temporary(r) || failed.asked > max(maxAsked, time.Until(r.until)) || r.once && !failed.unsent {
 		return false
 	}
 	return n < c.retries || time.Now().Before(r.until)

@@ -3,8 +3,11 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,6 +238,7 @@ func TestADeletionWhoseAnswerWasLostHasSucceeded(t *testing.T) {
 		ok   bool
 	}{
 		{"lost", func(http.ResponseWriter) { sever() }, true},
+		{"lost behind a gateway", func(w http.ResponseWriter) { w.WriteHeader(503) }, true},
 		{"refused", unavailable, false},
 		{"not found at once", gone, false},
 	} {
@@ -253,6 +257,89 @@ func TestADeletionWhoseAnswerWasLostHasSucceeded(t *testing.T) {
 			}
 			assert.ErrorIs(t, err, hosting.NotFound, test.name)
 			assert.Equal(t, hosting.VolumeNotFound, hosting.CodeOf(err), test.name)
+		})
+	}
+}
+
+// What it sends is nothing, so that also what must not be done twice is sent
+// again, and nobody is told that it may have been done.
+func TestAServerThatIsNotTrustedIsNotSentAnything(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer(w, `{"items":[{"name":"main","regions":["default"],"instanceTypes":["deployment"]}]}`)
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	switching := &switching{now: server.Client().Transport}
+	c, err := client.New(t.Context(), server.URL, client.WithHTTPClient(&http.Client{Transport: switching}), client.WithRetries(1))
+	require.NoError(t, err)
+	stranger := &http.Transport{} // it does not know who has signed the certificate
+	defer stranger.CloseIdleConnections()
+	switching.now = stranger
+	err = c.RestartInstance(t.Context(), web)
+	require.ErrorIs(t, err, hosting.Unavailable)
+	assert.ErrorContains(t, err, "cannot be reached: tls: failed to verify certificate")
+	assert.NotContains(t, err.Error(), "may have been made")
+	assert.Equal(t, 3, switching.asked)
+}
+
+// switching is a way to a server that can be changed.
+type switching struct {
+	now   http.RoundTripper
+	asked int
+}
+
+func (s *switching) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.asked++
+	return s.now.RoundTrip(r)
+}
+
+// A gateway answers so while the server behind it starts again.
+func TestWhatAGatewayAnswersIsAskedForAgainWhereThatReads(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status         int
+		problem        bool
+		read, log, set int // requests
+	}{{502, false, 3, 4, 1}, {504, false, 1, 4, 1}, {502, true, 1, 2, 1}, {500, false, 1, 2, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			fails := func(w http.ResponseWriter) {
+				if test.problem { // the credentials of the provider are not accepted
+					problem(w, test.status, map[string]any{"reason": "Unauthenticated"})
+				} else {
+					w.WriteHeader(test.status)
+				}
+			}
+			s := scripted(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				if n < 2 {
+					fails(w)
+					return
+				}
+				answer(w, `{}`)
+			})
+			_, err := s.GetInstance(t.Context(), web)
+			assert.Equal(t, test.read == 3, err == nil, test)
+			assert.Len(t, s.asked(), test.read, test)
+
+			s = scripted(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				switch n {
+				case 0:
+					stream(w, line(1))
+				case 3:
+					stream(w, line(2), "event: end\ndata: {}\n\n")
+				default:
+					fails(w)
+				}
+			})
+			got, err := follow(t.Context(), s.Client, following)
+			assert.Equal(t, test.log == 4, err == nil, test)
+			assert.Len(t, s.asked(), test.log, test)
+			assert.Len(t, got, test.log/2, test)
+
+			s = scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) { fails(w) })
+			require.Error(t, s.StopInstance(t.Context(), web))
+			assert.Len(t, s.asked(), test.set, test)
 		})
 	}
 }

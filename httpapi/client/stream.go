@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 
@@ -38,6 +39,9 @@ func (c *Client) open(ctx context.Context, r request) (s *stream, err error) {
 }
 
 func (c *Client) tryOpen(ctx context.Context, r request) (*stream, *failure) {
+	header := map[string]string{"Accept-Encoding": "identity"} // who compresses a stream holds its events back
+	maps.Copy(header, r.header)
+	r.header = header
 	ctx, cancel := context.WithCancelCause(ctx)
 	leave := func() { cancel(nil) }
 	watchdog := time.AfterFunc(c.streamTimeout, func() { cancel(errSilent) })
