@@ -154,7 +154,7 @@ func TestPathsThatAreOddAreNotFoundAndNotRedirected(t *testing.T) {
 		}
 		answer := serve(api, r)
 		if assert.Equal(t, 404, answer.Code, target) {
-			assert.Equal(t, hosting.NotFound, problemIn(t, answer).Reason)
+			assert.Equal(t, hosting.Unsupported, problemIn(t, answer).Reason)
 		}
 	}
 }

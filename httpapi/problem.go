@@ -133,7 +133,7 @@ func (q *request) send(p wire.Problem) {
 }
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
-	a.refuseRoute(w, r, &refusal{status: http.StatusNotFound, reason: hosting.NotFound, message: fmt.Sprintf("there is nothing at %.200q", r.URL.Path)})
+	a.refuseRoute(w, r, &refusal{status: http.StatusNotFound, reason: hosting.Unsupported, message: fmt.Sprintf("there is nothing at %.200q", r.URL.Path)})
 }
 
 // noPattern is the pattern of what no other one fits.

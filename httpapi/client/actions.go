@@ -49,11 +49,11 @@ func (c *Client) UpdateResources(ctx context.Context, instanceID string, resourc
 }
 
 // RollbackInstance applies an earlier configuration, see [hosting.Rollbacker].
-// To revision 0, the one before the current, it is not sent again once the server
-// may have got it: the second time it would be another one.
+// It is not sent again once the server may have got it: it makes a revision, so the
+// second time the one before, or the oldest, would be another one.
 func (c *Client) RollbackInstance(ctx context.Context, instanceID string, revision int) (hosting.CloudInstance, error) {
 	r := action(hosting.UpdateFailed, instanceID, "rollback")
-	r.body, r.once = wire.Rollback{Revision: revision}, revision == 0
+	r.body, r.once = wire.Rollback{Revision: revision}, true
 	a, err := c.send(ctx, r)
 	if err != nil {
 		return hosting.CloudInstance{}, err

@@ -190,7 +190,7 @@ func TestAPolicyIsReplacedOnlyIfItIsWhatWasSeen(t *testing.T) {
 	s := scripted(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		if r.Method == http.MethodGet {
 			w.Header().Set("ETag", `"seen"`)
-			answer(w, `{"policyId":"default.policy.web"}`)
+			answer(w, `{"policyId":"default.policy.web","id":"default.deployment.web"}`)
 			return
 		}
 		assert.Equal(t, `"seen"`, r.Header.Get("If-Match"))
@@ -211,13 +211,13 @@ func TestWhatMustNotBeCompressedIsAskedForAsItIs(t *testing.T) {
 			stream(w, "event: end\ndata: {}\n\n")
 		case r.Method == http.MethodGet && r.Header.Get("Accept-Encoding") != "identity":
 			w.Header().Set("ETag", `W/"seen"`) // as nginx does
-			answer(w, `{}`)
+			answer(w, `{"policyId":"default.policy.web","id":"default.deployment.web"}`)
 		default:
 			w.Header().Set("ETag", `"seen"`)
-			answer(w, `{}`)
+			answer(w, `{"policyId":"default.policy.web","id":"default.deployment.web"}`)
 		}
 	})
-	_, err := s.ReplaceAutoScalePolicy(t.Context(), "default.policy.web", hosting.AutoScalePolicy{}, hosting.AutoScalePolicy{})
+	_, err := s.ReplaceAutoScalePolicy(t.Context(), "default.policy.web", hosting.AutoScalePolicy{PolicyID: "default.policy.web"}, hosting.AutoScalePolicy{})
 	require.NoError(t, err)
 	assert.Equal(t, `"seen"`, s.asked()[1].header.Get("If-Match"))
 	_, err = follow(t.Context(), s.Client, following)

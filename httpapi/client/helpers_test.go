@@ -88,6 +88,10 @@ func answer(w http.ResponseWriter, body string) {
 	fmt.Fprint(w, body)
 }
 
+// anything is an answer to every call that returns something: it has what the
+// client looks for.
+const anything = `{"items":[],"id":"i","instanceId":"i","policyId":"p","serviceId":"s","volumeId":"v","currency":"CNY","checkedAt":1}`
+
 // problem answers with an error of the API.
 func problem(w http.ResponseWriter, status int, fields map[string]any) {
 	data, err := json.Marshal(fields)

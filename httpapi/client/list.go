@@ -23,6 +23,9 @@ func list[T any](ctx context.Context, c *Client, r request) ([]T, error) {
 		if err != nil {
 			return nil, err
 		}
+		if page.Items == nil {
+			return nil, c.notTheAPI(r)
+		}
 		items = append(items, page.Items...)
 		missing = append(missing, page.Errors...)
 		switch page.NextPageToken {
@@ -42,7 +45,7 @@ func plain[T any](ctx context.Context, c *Client, r request) ([]T, error) {
 	case err != nil:
 		return nil, err
 	case page.Items == nil:
-		return []T{}, nil
+		return nil, c.notTheAPI(r)
 	}
 	return page.Items, nil
 }

@@ -37,7 +37,7 @@ func TestAListHasTheItemsOfAllPages(t *testing.T) {
 
 func TestAnEmptyListIsNotNil(t *testing.T) {
 	t.Parallel()
-	s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) { answer(w, `{}`) })
+	s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) { answer(w, `{"items":[]}`) })
 	ctx := t.Context()
 	instances, err := s.ListInstances(ctx)
 	require.NoError(t, err)
@@ -136,4 +136,30 @@ func TestAClientIsForSeveralGoroutines(t *testing.T) {
 	require.NoError(t, c.Close())
 	_, err := c.ListInstances(t.Context())
 	assert.NoError(t, errors.Join(err, c.Close()))
+}
+
+func TestJSONThatIsNotTheAPIsIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `null`, `{"status":"ok"}`} {
+		s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) { answer(w, body) })
+		ctx := t.Context()
+		for name, call := range map[string]func() error{
+			"ListInstances": func() error { _, err := s.ListInstances(ctx); return err },
+			"GetInstance":   func() error { _, err := s.GetInstance(ctx, web); return err },
+			"HealthCheck":   func() error { _, err := s.HealthCheck(ctx, web); return err },
+			"GetLogs":       func() error { _, err := s.GetLogs(ctx, web, hosting.LogQueryOptions{}); return err },
+			"GetMetrics":    func() error { _, err := s.GetMetrics(ctx, web); return err },
+			"ListVolumes":   func() error { _, err := s.ListVolumes(ctx); return err },
+			"GetActualCost": func() error {
+				_, err := s.GetActualCost(ctx, web, hosting.TimeFromMillis(1), hosting.TimeFromMillis(2))
+				return err
+			},
+			"GetService":     func() error { _, err := s.GetService(ctx, "default.service.web"); return err },
+			"CreateInstance": func() error { _, err := s.CreateInstance(ctx, sound()); return err },
+		} {
+			err := call()
+			assert.ErrorIs(t, err, hosting.Internal, "%s: %s", name, body)
+			assert.ErrorContains(t, err, "not the API", "%s: %s", name, body)
+		}
+	}
 }

@@ -19,8 +19,9 @@ const resumeWithin = 2 * time.Minute
 //
 // If the connection breaks, the stream goes on behind the last entry, without
 // losing or repeating one, for as long as the provider has what was printed
-// meanwhile. Before the first entry there is no such place: then the stream begins
-// anew, and a Limit leaves the newest of what was printed meanwhile. It ends with an Unavailable error if that is not possible for two
+// meanwhile. Before the first entry there is no such place: then a Limit holds for
+// what there was when the stream began, by the server's clock, and everything since
+// then comes too. It ends with an Unavailable error if that is not possible for two
 // minutes, or at once if the provider's entries have no cursor.
 func (c *Client) StreamLogs(ctx context.Context, instanceID string, options hosting.LogQueryOptions) iter.Seq2[hosting.LogEntry, error] {
 	return func(yield func(hosting.LogEntry, error) bool) {
@@ -44,6 +45,8 @@ type follower struct {
 	begun bool      // something was yielded
 	last  string    // the id of that; "" if it has none
 	until time.Time // when it gives up, unless something comes
+
+	since hosting.Time // when it began, by the server's clock
 }
 
 // run yields entries until the stream ends. It returns nil if the server says
@@ -56,7 +59,7 @@ func (f *follower) run(ctx context.Context, yield func(hosting.LogEntry) bool) e
 			return err
 		}
 		if f.until.IsZero() {
-			f.until = time.Now().Add(resumeWithin)
+			f.until, f.since = time.Now().Add(resumeWithin), s.date
 		}
 		began := time.Now()
 		entries, err := f.read(ctx, s, yield)
@@ -74,6 +77,9 @@ func (f *follower) run(ctx context.Context, yield func(hosting.LogEntry) bool) e
 		}
 		if !pause(ctx, backoff(cuts)) {
 			return ctx.Err()
+		}
+		if err := f.catchUp(ctx, yield); err != nil {
+			return err
 		}
 		r = f.request()
 		r.until = f.until
@@ -112,6 +118,42 @@ func (f *follower) request() request {
 		r.header = map[string]string{wire.LastEventID: f.last}
 	}
 	return r
+}
+
+// catchUp is for a stream that broke before its first entry. It yields what was
+// there when it had begun, and lets it go on with what came since then, however
+// much that is: the limit was for the beginning.
+func (f *follower) catchUp(ctx context.Context, yield func(hosting.LogEntry) bool) error {
+	if f.begun || f.since.IsZero() || !f.options.Follow {
+		return nil
+	}
+	before := f.options
+	before.Follow = false
+	if before.EndTime.IsZero() || f.since.Before(before.EndTime) {
+		before.EndTime = f.since
+	}
+	if before.StartTime.Before(before.EndTime) {
+		r := logs(f.instanceID, before)
+		r.until = f.until
+		entries, err := plain[hosting.LogEntry](ctx, f.client, r)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			f.begun, f.last = true, ""
+			if entry.Cursor != "" {
+				f.last = wire.EventID(entry.Cursor)
+			}
+			if !yield(entry) {
+				return errLeft
+			}
+		}
+	}
+	if f.options.StartTime.Before(f.since) {
+		f.options.StartTime = f.since
+	}
+	f.options.Limit, f.since = hosting.MaxLogLimit, hosting.Time{}
+	return nil
 }
 
 // cut is the error of a connection that broke.

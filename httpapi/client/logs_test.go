@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +19,7 @@ import (
 
 	"skillcenter.io/hosting"
 	"skillcenter.io/hosting/fake"
+	"skillcenter.io/hosting/fake/faketest"
 	"skillcenter.io/hosting/httpapi"
 	"skillcenter.io/hosting/httpapi/client"
 	"skillcenter.io/hosting/internal/pipehttp"
@@ -125,23 +128,77 @@ func TestALogStreamGoesOnBehindTheLastEntry(t *testing.T) {
 	})
 }
 
-func TestALogStreamThatHasYieldedNothingBeginsAnew(t *testing.T) {
+func TestALogStreamThatHasYieldedNothingLosesNothingToItsLimit(t *testing.T) {
+	t.Parallel()
+	for _, before := range []string{`[]`, `[{"message":"line 1","cursor":"c1"}]`} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now().Truncate(time.Second).UnixMilli()
+			s := scripted(t, func(w http.ResponseWriter, r *http.Request, n int) {
+				switch {
+				case n == 0:
+					stream(w, ":\n\n")
+					sever()
+				case r.URL.Query().Get("follow") == "":
+					answer(w, `{"items":`+before+`}`)
+				default:
+					stream(w, line(2), "event: end\ndata: {}\n\n")
+				}
+			})
+			got, err := follow(t.Context(), s.Client, hosting.LogQueryOptions{Follow: true, Limit: 7, After: "c0"})
+			require.NoError(t, err)
+			require.Len(t, s.asked(), 3)
+			split := []string{strconv.FormatInt(began, 10)}
+			beginning, rest := s.asked()[1], s.asked()[2]
+			assert.Equal(t, []string{"7"}, beginning.query["limit"], "the limit is for what there was")
+			assert.Equal(t, []string{"c0"}, beginning.query["after"])
+			assert.Equal(t, split, beginning.query["endTime"])
+			if before == `[]` {
+				assert.Equal(t, []string{"line 2"}, got)
+				assert.Equal(t, split, rest.query["startTime"])
+				assert.Equal(t, []string{"100000"}, rest.query["limit"])
+				assert.Equal(t, []string{"c0"}, rest.query["after"])
+				return
+			}
+			assert.Equal(t, []string{"line 1", "line 2"}, got)
+			assert.Equal(t, "c1", rest.header.Get("Last-Event-ID"))
+			assert.Empty(t, rest.query["limit"])
+		})
+	}
+}
+
+// With the real server: more is printed while it is away than the limit is.
+func TestALogStreamThatIsCutBeforeItsFirstLineGetsAllThatFollows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := scripted(t, func(w http.ResponseWriter, _ *http.Request, n int) {
-			if n < 3 {
-				stream(w, ": beat\n\n"[:n])
-				sever()
-			}
-			stream(w, line(1), "event: end\ndata: {}\n\n")
-		})
-		got, err := follow(t.Context(), s.Client, hosting.LogQueryOptions{Follow: true, Limit: 7, After: "c0"})
+		p := faketest.New(t, faketest.WithFake(fake.WithWorkload(func(hosting.CloudHostingConfig) fake.Workload {
+			return fake.Workload{StartTime: 5 * time.Second, LogInterval: 100 * time.Millisecond}
+		})))
+		instance, err := p.Client.CreateInstance(t.Context(), hosting.CloudHostingConfig{InstanceName: "web", InstanceType: hosting.TypeDeployment,
+			Container: &hosting.ContainerConfig{Image: "nginx:1.29"}})
 		require.NoError(t, err)
-		assert.Equal(t, []string{"line 1"}, got)
-		require.Len(t, s.asked(), 4)
-		assert.Equal(t, []string{"7"}, s.asked()[3].query["limit"])
-		assert.Equal(t, []string{"c0"}, s.asked()[3].query["after"])
-		assert.Empty(t, s.asked()[3].header.Values("Last-Event-ID"))
+		var away sync.WaitGroup
+		away.Go(func() { // as soon as it is there, until a hundred lines are printed
+			for range 21 {
+				time.Sleep(700 * time.Millisecond)
+				p.Disconnect()
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n := 0
+		for entry, err := range p.Client.StreamLogs(ctx, instance.ID, hosting.LogQueryOptions{Follow: true, Limit: 2}) {
+			require.NoError(t, err)
+			want := "started"
+			if n > 0 {
+				want = fmt.Sprintf("line %d", n)
+			}
+			require.Equal(t, want, entry.Message)
+			if n++; n == 200 {
+				cancel()
+			}
+		}
+		away.Wait()
+		assert.Equal(t, 200, n)
 	})
 }
 
@@ -241,7 +298,11 @@ func TestALogStreamThatGoesOnWaitsAsLongAsTheServerAsks(t *testing.T) {
 func TestAStreamThatIsCutAtOnceAgainAndAgainIsNotAskedForWithoutPauses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := scripted(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+		s := scripted(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+			if r.URL.Query().Get("follow") == "" {
+				answer(w, `{"items":[]}`)
+				return
+			}
 			stream(w, ":\n\n")
 			sever()
 		})

@@ -83,7 +83,42 @@ func send[T any](ctx context.Context, c *Client, r request) (T, error) {
 		var none T
 		return none, c.errorf(r, hosting.Internal, "the answer of the server cannot be read: %w", err)
 	}
+	if isHollow(value) {
+		var none T
+		return none, c.notTheAPI(r)
+	}
 	return value, nil
+}
+
+// isHollow tells whether an answer lacks what the API's has always. That of
+// something else is JSON as well, and would be an instance without an id.
+func isHollow(value any) bool {
+	switch v := value.(type) {
+	case hosting.CloudInstance:
+		return v.ID == ""
+	case hosting.InstanceMetrics:
+		return v.InstanceID == ""
+	case hosting.ServiceEndpoint:
+		return v.InstanceID == ""
+	case hosting.Health:
+		return v.CheckedAt.IsZero()
+	case hosting.CostEstimate:
+		return v.Currency == ""
+	case hosting.CostActual:
+		return v.InstanceID == ""
+	case hosting.AutoScalePolicy:
+		return v.PolicyID == ""
+	case hosting.ServiceRegistration:
+		return v.ServiceID == ""
+	case hosting.Volume:
+		return v.VolumeID == ""
+	}
+	return false
+}
+
+// notTheAPI is the error of an answer that is JSON, but not the API's.
+func (c *Client) notTheAPI(r request) error {
+	return c.errorf(r, hosting.Internal, "what answers is not the API: its answer has not what that of %s %s has", r.method, r.path)
 }
 
 // do makes a call whose answer says no more than that it is done.

@@ -20,6 +20,7 @@ type stream struct {
 	of     request
 	body   io.Closer
 	cancel context.CancelFunc
+	date   hosting.Time // when it began, by the server's clock; zero if it did not say
 }
 
 // errCut tells that a connection has ended before the stream did.
@@ -59,7 +60,8 @@ func (c *Client) tryOpen(ctx context.Context, r request) (*stream, *failure) {
 		return nil, failed
 	}
 	guarded := &guarded{in: response.Body, timeout: c.streamTimeout, watchdog: watchdog, ctx: ctx}
-	return &stream{eventReader: newEventReader(guarded), client: c, of: r, body: response.Body, cancel: leave}, nil
+	date, _ := http.ParseTime(response.Header.Get("Date"))
+	return &stream{eventReader: newEventReader(guarded), client: c, of: r, body: response.Body, cancel: leave, date: hosting.NewTime(date)}, nil
 }
 
 // close ends the stream and its connection at once.
