@@ -17,10 +17,9 @@ import (
 
 // server is the API with what an operator needs around it.
 type server struct {
-	api       *httpapi.API
-	http      *http.Server
-	extension hosting.HostingExtensionSdkAdapter
-	ends      atomic.Bool
+	api  *httpapi.API
+	http *http.Server
+	ends atomic.Bool
 }
 
 // newServer puts the handlers together. Without a token it serves everybody who
@@ -38,7 +37,7 @@ func newServer(set settings, provider hosting.CloudHostingProvider, extension ho
 	if err != nil {
 		return nil, err
 	}
-	s := &server{api: api, extension: extension}
+	s := &server{api: api}
 	measured := newMetrics()
 	mux := http.NewServeMux()
 	api.Mount(mux)
@@ -63,17 +62,17 @@ func newServer(set settings, provider hosting.CloudHostingProvider, extension ho
 	return s, nil
 }
 
-// ready tells whether requests are best sent here: the providers can be used,
-// and the server does not end. It takes some seconds at most.
+// ready tells whether requests are best sent here: the server does not end, and
+// the providers can be used. That is the API's status, which asks them once in
+// five seconds at most, however many ask it.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case s.ends.Load():
+	if s.ends.Load() {
 		http.Error(w, "not ready: the server ends", http.StatusServiceUnavailable)
-	case !s.extension.IsAvailable(r.Context()):
-		http.Error(w, "not ready: the providers do not answer", http.StatusServiceUnavailable)
-	default:
-		io.WriteString(w, "ready\n")
+		return
 	}
+	status := r.Clone(r.Context())
+	status.URL.Path, status.URL.RawPath, status.URL.RawQuery = "/api/hosting/status", "", ""
+	s.api.ServeHTTP(w, status)
 }
 
 // serve answers requests until shutdown.
