@@ -42,7 +42,14 @@ func (ap *application) tryAll(ctx context.Context, next record) []attempt {
 	var result []attempt
 	parts := ap.p.parts(next, ap.secretEnv)
 	for _, part := range parts {
-		result = append(result, ap.try(ctx, part, next))
+		var a attempt
+		// By itself: what others write all the time, such as the status of a
+		// disruption budget, would have all parts tried again.
+		_ = retryOnConflict(ctx, func() error {
+			a = ap.try(ctx, part, next)
+			return a.err
+		})
+		result = append(result, a)
 	}
 	if ap.anchor == nil {
 		return result
