@@ -44,15 +44,16 @@ func FuzzAPI(f *testing.F) {
 		f.Add(odd[0], odd[1], odd[2], odd[3], odd[4], odd[5], odd[6], []byte(odd[7]))
 	}
 	f.Fuzz(func(t *testing.T, method, target, contentType, ifMatch, lastEventID, prefer, requestID string, body []byte) {
+		// What net/http itself refuses never reaches a handler.
 		at, err := url.ParseRequestURI(target)
 		if err != nil {
-			t.Skip("no server would take it")
+			return
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, method, "http://host/", bytes.NewReader(body))
 		if err != nil {
-			t.Skip("no server would take it")
+			return
 		}
 		r.URL, r.RequestURI, r.Host = at, target, "host"
 		for name, value := range map[string]string{"Content-Type": contentType, "If-Match": ifMatch, wire.LastEventID: lastEventID, wire.Prefer: prefer, wire.RequestID: requestID} {
