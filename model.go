@@ -271,6 +271,14 @@ const (
 	StatusUnknown     Status = "unknown"     // the platform does not tell
 )
 
+// Statuses are all statuses of an instance.
+func Statuses() []Status {
+	return []Status{
+		StatusCreating, StatusRunning, StatusUpdating, StatusStarting, StatusStopping, StatusStopped,
+		StatusRestarting, StatusDegraded, StatusFailed, StatusCompleted, StatusTerminating, StatusUnknown,
+	}
+}
+
 // Keys of CloudInstance.Metadata that every provider uses.
 const (
 	// MetadataReason is a short word for why the status is what it is, such

@@ -151,17 +151,14 @@ type filter struct {
 	labels                                 map[string]string
 }
 
-// statuses are those that the protocol has.
-var statuses = []string{
-	string(hosting.StatusCreating), string(hosting.StatusRunning), string(hosting.StatusUpdating), string(hosting.StatusStarting),
-	string(hosting.StatusStopping), string(hosting.StatusStopped), string(hosting.StatusRestarting), string(hosting.StatusDegraded),
-	string(hosting.StatusFailed), string(hosting.StatusCompleted), string(hosting.StatusTerminating), string(hosting.StatusUnknown),
-}
-
 // filter reads the parameters provider, region, type, status and label, the
 // last of which may be given several times: all of them must fit.
 func (q *request) filter() filter {
 	f := filter{provider: q.param("provider"), region: q.param("region"), instanceType: q.param("type"), status: q.param("status"), labels: map[string]string{}}
+	var statuses []string
+	for _, status := range hosting.Statuses() {
+		statuses = append(statuses, string(status))
+	}
 	if f.status != "" && !slices.Contains(statuses, f.status) {
 		q.mistake("query parameter status: %.80q: allowed: %s", f.status, strings.Join(statuses, ", "))
 	}
